@@ -1,0 +1,250 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/rand.h"
+
+int
+file_read(int fd, void *p, size_t len, size_t *ret, const char *what,
+    struct err *e)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = read(fd, (uint8_t *)p + got, len - got);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (err_sys(e, "cannot read %s", what));
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	*ret = got;
+	return (0);
+}
+
+int
+file_pread(int fd, void *p, size_t len, uint64_t off, size_t *ret,
+    const char *what, struct err *e)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = pread(fd, (uint8_t *)p + got, len - got,
+		    (off_t)(off + got));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (err_sys(e, "cannot read %s", what));
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	*ret = got;
+	return (0);
+}
+
+int
+file_write(int fd, const void *p, size_t len, const char *what, struct err *e)
+{
+	const uint8_t *from = p;
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, from, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (err_sys(e, "cannot write %s", what));
+		from += n;
+		len -= (size_t)n;
+	}
+	return (0);
+}
+
+int
+file_pwrite(int fd, const void *p, size_t len, uint64_t off, const char *what,
+    struct err *e)
+{
+	const uint8_t *from = p;
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(fd, from, len, (off_t)off);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (err_sys(e, "cannot write %s", what));
+		from += n;
+		off += (size_t)n;
+		len -= (size_t)n;
+	}
+	return (0);
+}
+
+int
+file_temp_name(const char *prefix, char ret[FILE_TEMP_NAME], struct err *e)
+{
+	uint8_t r[8];
+	char hex[17];
+	int rc;
+
+	if ((rc = rand_bytes(r, sizeof(r), e)) != 0)
+		return (rc);
+	(void)snprintf(ret, FILE_TEMP_NAME, "%s-%s", prefix,
+	    hex_encode(hex, r, sizeof(r)));
+	return (0);
+}
+
+int
+file_scratch(const char *dir, int *ret, struct err *e)
+{
+	char name[FILE_TEMP_NAME];
+	int dfd, fd, rc;
+
+	/* O_TMPFILE where the file system has it: nothing to clean up, ever. */
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd != -1) {
+		*ret = fd;
+		return (0);
+	}
+	if ((dfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open the scratch folder '%s'", dir));
+	if ((rc = file_temp_name("garner-scratch", name, e)) != 0)
+		goto err;
+	fd = openat(dfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1) {
+		rc = err_sys(e, "cannot make a scratch file in '%s'", dir);
+		goto err;
+	}
+	(void)unlinkat(dfd, name, 0);
+	(void)close(dfd);
+	*ret = fd;
+	return (0);
+
+err:
+	(void)close(dfd);
+	return (rc);
+}
+
+int
+file_load(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len,
+    struct err *e)
+{
+	struct stat st;
+	char *p = NULL;
+	int fd, rc;
+
+	if ((fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open '%s'", name));
+	if (fstat(fd, &st) == -1) {
+		rc = err_sys(e, "cannot stat '%s'", name);
+		goto err;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		rc = err_sys(e, "cannot read '%s'", name);
+		goto err;
+	}
+	/* Pipes and /proc have no size: read up to the limit and one more. */
+	if ((p = malloc(max + 1)) == NULL) {
+		rc = err_nomem(e);
+		goto err;
+	}
+	if ((rc = file_read(fd, p, max + 1, ret_len, name, e)) != 0)
+		goto err;
+	if (*ret_len > max) {
+		rc = err_set(e, ERR_LIMIT, "'%s' is larger than %zu bytes",
+		    name, max);
+		goto err;
+	}
+	p[*ret_len] = '\0';
+	(void)close(fd);
+	*ret = p;
+	return (0);
+
+err:
+	free(p);
+	(void)close(fd);
+	return (rc);
+}
+
+int
+file_sync_dir(int fd, const char *what, struct err *e)
+{
+
+	if (fsync(fd) == -1 && errno != EINVAL && errno != ENOTSUP)
+		return (err_sys(e, "cannot sync the folder %s", what));
+	return (0);
+}
+
+int
+file_save(int dirfd, const char *name, const void *p, size_t len, mode_t mode,
+    struct err *e)
+{
+	char tmp[FILE_TEMP_NAME];
+	int fd, rc;
+
+	if ((rc = file_temp_name(".garner-tmp", tmp, e)) != 0)
+		return (rc);
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd == -1)
+		return (err_sys(e, "cannot create '%s'", name));
+	if ((rc = file_write(fd, p, len, name, e)) != 0)
+		goto err1;
+	if (fsync(fd) == -1) {
+		rc = err_sys(e, "cannot sync '%s'", name);
+		goto err1;
+	}
+	if (close(fd) == -1) {
+		rc = err_sys(e, "cannot write '%s'", name);
+		goto err0;
+	}
+	if (renameat(dirfd, tmp, dirfd, name) == -1) {
+		rc = err_sys(e, "cannot rename a temporary file to '%s'", name);
+		goto err0;
+	}
+	return (file_sync_dir(dirfd, "of it", e));
+
+err1:
+	(void)close(fd);
+err0:
+	(void)unlinkat(dirfd, tmp, 0);
+	return (rc);
+}
+
+int
+file_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	char *copy, *s;
+	struct stat st;
+	int rc = 0;
+
+	if ((copy = strdup(path)) == NULL)
+		return (err_nomem(e));
+	for (s = copy + (*copy == '/'); ; s++) {
+		if (*s != '/' && *s != '\0')
+			continue;
+		char c = *s;
+		*s = '\0';
+		if (mkdir(copy, mode) == -1 && errno != EEXIST &&
+		    (stat(copy, &st) == -1 || !S_ISDIR(st.st_mode))) {
+			rc = err_sys(e, "cannot make the folder '%s'", copy);
+			break;
+		}
+		if ((*s = c) == '\0')
+			break;
+	}
+	free(copy);
+	return (rc);
+}
