@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+int
+main(void)
+{
+
+	puts("garner");
+	return (0);
+}
