@@ -1,0 +1,2 @@
+TARGET := riscv64-linux-gnu
+QEMU := qemu-riscv64-static

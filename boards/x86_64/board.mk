@@ -1,0 +1,1 @@
+TARGET := x86_64-linux-gnu
