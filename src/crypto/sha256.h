@@ -28,7 +28,7 @@ void sha256(const void *p, size_t len, struct id *ret);
 
 /**
  * sha256_blocks_fn: run ${n} blocks of 64 bytes at ${p} into ${h}.
- * sha256_variants(ret): the block functions that this processor can run, the
+ * sha256_variants(): the block functions that this processor can run, the
  * chosen one first, ended by a NULL name. For the self test and the benchmark.
  */
 typedef void sha256_blocks_fn(uint32_t h[8], const uint8_t *p, size_t n);
