@@ -1,6 +1,8 @@
-# cJSON: small documents as a tree.
+# cJSON: small documents as a tree. As elsewhere, both <cJSON.h> and
+# <cjson/cJSON.h> find it.
 package := cjson
 files   := cJSON.c
 headers := cJSON.h
 folder  := cjson
+top     := cJSON.h
 flags   := -DCJSON_HIDE_SYMBOLS
