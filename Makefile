@@ -101,12 +101,14 @@ $(O)/autoconf.h: $(O)/auto.conf
 
 include $(O)/auto.conf
 
-config: $(O)/auto.conf
+config: $(O)/autoconf.h
+	@:
 menuconfig: $(O)/auto.conf ## change build/BOARD/.config
 	@$(call kconfig,kconfig-mconf Kconfig)
 savedefconfig: $(O)/auto.conf ## make it the board's defconfig
 	@$(call kconfig,kconfig-conf --savedefconfig=defconfig Kconfig) >/dev/null
 	cp $(O)/defconfig boards/$(BOARD)/defconfig
+	@touch $(O)/.config
 
 # ---- the lists: what the folders say ----------------------------------------
 folders := base crypto stream source store state repo archive run cli
@@ -174,14 +176,14 @@ $(O)/gen/%.o: $(O)/gen/%.c $(needs)
 	$(compile)
 	$(Q)$(CC) $(cppflags) $(cflags) -MMD -MP -c $< -o $@
 
-# link OBJECTS, MORE: into $@
+# linked OBJECTS, ARCHIVE, MORE: into $@
 link = @echo 'link    $@'; mkdir -p $(@D)
 linked = $(Q)$(CC) $(tc_cflags) $(tc_ldflags) $(LDFLAGS) -o $@ $(tc_start) $(1) \
-  -Wl,--start-group $(lib_files) -Wl,--end-group $(2) $(tc_end)
+  -Wl,--start-group $(2) $(lib_files) -Wl,--end-group $(3) $(tc_end)
 
 $(O)/garner.debug: $(OBJS) $(O)/link.list $(O)/deps.list
 	$(link)
-	$(call linked,$(OBJS),-Wl$(comma)-Map=$(O)/garner.map)
+	$(call linked,$(OBJS),,-Wl$(comma)-Map=$(O)/garner.map)
 # The sanitizers want their symbols.
 $(O)/garner: $(O)/garner.debug
 	$(Q)$(if $(filter dev fuzz,$(VARIANT)),cp $< $@,$(STRIP) -s -R .comment -o $@ $<)
@@ -202,18 +204,19 @@ try: $(O)/garner
 	@echo 'try     $< selftest'
 	@$(QEMU) $< selftest
 
-# ---- programs of the tests: all objects but main, and one file more ---------
+# ---- programs of the tests: one file, and of the objects what it names -------
 UNITS   := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/*.c))
-PARTS   := $(filter-out $(O)/src/main.o,$(OBJS))
 units: $(UNITS)
 fuzzers: $(FUZZERS)
-$(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(PARTS) $(O)/link.list
+$(O)/parts.a: $(filter-out $(O)/src/main.o,$(OBJS)) $(O)/link.list
+	@rm -f $@; $(AR) qcsD $@ $(filter %.o,$^)
+$(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(O)/parts.a
 	$(link)
-	$(call linked,$< $(PARTS),-lcmocka)
-$(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(PARTS) $(O)/link.list
+	$(call linked,$<,$(O)/parts.a,-lcmocka)
+$(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/parts.a
 	$(link)
-	$(call linked,$< $(PARTS),-fsanitize=fuzzer)
+	$(call linked,$<,$(O)/parts.a,-fsanitize=fuzzer)
 
 .PHONY: all garner config menuconfig savedefconfig install try units fuzzers FORCE
 # Kept: to look into, and to start from.
