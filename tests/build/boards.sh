@@ -1,0 +1,12 @@
+#!/bin/sh
+# The boards of CI are built, and each binary tries itself (garner selftest), the
+# foreign ones in an emulator. All of them: make boards.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+for board in ${BOARDS:-x86_64 aarch64 armv7 tiny}; do
+	if make boards BOARDS="$board"; then
+		echo "ok board $board, $(wc -c <"build/$board/garner") bytes"
+	else
+		echo "not ok board $board: does not build or its selftest fails"
+	fi
+done

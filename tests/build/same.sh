@@ -1,0 +1,27 @@
+#!/bin/sh
+# The same tree gives the same bytes, wherever it lies and whoever asks.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+here=$PWD
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+mkdir "$tmp/elsewhere"
+cp -R Makefile Kconfig boards src tools "$tmp/elsewhere"
+make || exit 1
+cd "$tmp/elsewhere" || exit 1
+env -u CI LC_ALL=C TZ=Asia/Kathmandu make || exit 1
+
+board=$(basename "$(dirname build/*/garner.debug)")
+mine=$(sha256sum <"$here/build/$board/garner")
+theirs=$(sha256sum <"build/$board/garner")
+if [ "$mine" = "$theirs" ]; then
+	echo "ok two folders, the same bytes ($mine)"
+else
+	echo "not ok two folders, the same bytes: they differ"
+fi
+if strings -a "build/$board/garner" | grep -F -e "$tmp" -e "$here" -e "${HOME:-/nobody}/"; then
+	echo "not ok no path of the machine in the binary: see the log"
+else
+	echo "ok no path of the machine in the binary"
+fi
