@@ -81,6 +81,15 @@ json_place(struct json_reader *r, const struct json_token *at)
 	r->line_start = at->offset - (at->column - 1);
 }
 
+void
+json_resume_array(struct json_reader *r)
+{
+
+	r->depth = 1;
+	r->after[1] = ARRAY_NEXT;
+	r->state = ARRAY_NEXT;
+}
+
 /* Where the reader stands. */
 static struct mark
 here(const struct json_reader *r)

@@ -111,6 +111,14 @@ void json_begin_mem(struct json_reader *r, const void *doc, size_t len,
 void json_place(struct json_reader *r, const struct json_token *at);
 
 /**
+ * json_resume_array(r):
+ * After json_begin: the source does not stand at a value but behind an element
+ * of an array, at the comma or the bracket that follows. The reader goes on
+ * inside that array; it must be left alone after the array's end.
+ */
+void json_resume_array(struct json_reader *r);
+
+/**
  * json_next(r, ret, e):
  * The next token. RFC 8259, strictly: no trailing commas, one value, valid
  * escapes, no byte order mark; a surrogate half becomes U+FFFD as in Go, raw

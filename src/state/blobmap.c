@@ -559,8 +559,12 @@ int
 blobmap_skip(struct blobmap *m, struct err *e)
 {
 	uint8_t flag = OFFER_SKIPPED;
+	int rc;
 
 	m->skipped = true;
+	/* Blobs of a pack that was cut in the middle stay with a pack of no id. */
+	if (m->pack.blobs > 0 && (rc = blobmap_pack_end(m, e)) != 0)
+		return (rc);
 	return (spill_patch(&m->spool, m->spool_at - 1, &flag, 1, e));
 }
 
@@ -620,9 +624,31 @@ blobmap_pack_end(struct blobmap *m, struct err *e)
 	store_le32(p + 44, (m->pack.data ? 1u : 0) | (m->pack.tree ? 2u : 0));
 	m->pack_out_n++;
 	m->loaded_packs++;
+	m->pack.blobs = 0;
 	if (m->pack_out_n < sizeof(m->pack_out) / PACK_LEN)
 		return (0);
 	return (table_flush(m, e));
+}
+
+int
+blobmap_loaded_packs(struct blobmap *m, struct sorter *into, struct err *e)
+{
+	uint8_t rec[ID_LEN + 1];
+	uint32_t i;
+	size_t got;
+	int rc;
+
+	if ((rc = table_flush(m, e)) != 0)
+		return (rc);
+	rec[ID_LEN] = 0;
+	for (i = 0; i < m->loaded_packs; i++) {
+		rc = file_pread(m->packs, rec, ID_LEN, (uint64_t)i * PACK_LEN,
+		    &got, what, e);
+		if (rc != 0 ||
+		    (rc = sorter_add(into, rec, sizeof(rec), e)) != 0)
+			return (rc);
+	}
+	return (0);
 }
 
 /* ---- merging ---- */

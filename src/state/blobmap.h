@@ -72,6 +72,15 @@ int blobmap_blob(struct blobmap *m, struct record *r, struct err *e);
 int blobmap_pack_end(struct blobmap *m, struct err *e);
 
 /**
+ * blobmap_loaded_packs(m, into, e):
+ * While loading: add the id of every pack that the map has by now to the sorter,
+ * as 33 bytes, the last one 0.
+ */
+struct sorter;
+int blobmap_loaded_packs(struct blobmap *m, struct sorter *into,
+    struct err *e);
+
+/**
  * blobmap_commit(m, e):
  * Sort what came, merge small runs, publish, unlock. From here on the map
  * answers. After skips nothing is published: the map then lives as long as this

@@ -1,0 +1,367 @@
+#include "repo/blob.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "repo/sealed.h"
+
+enum {
+	OUT = 65536,
+	LARGE_WINDOW = 65536, /* of a blob that goes through a scratch file */
+};
+
+int
+blob_reader_open(struct blob_reader *br, struct repo *r, struct err *e)
+{
+	int rc;
+
+	br->r = r;
+	br->z = NULL;
+	if ((br->out = malloc(OUT)) == NULL)
+		return (err_nomem(e));
+	rc = zstd_unpack_new(&br->z, (size_t)CONFIG_ZSTD_WINDOW_KIB * 1024, e);
+	if (rc != 0)
+		blob_reader_close(br);
+	return (rc);
+}
+
+void
+blob_reader_close(struct blob_reader *br)
+{
+
+	zstd_unpack_free(br->z);
+	br->z = NULL;
+	free(br->out);
+	br->out = NULL;
+}
+
+/* ---- the fetched bytes, wherever they are held ---- */
+
+/* Ciphertext in slabs or, when it is too large, on a spill stack. */
+struct held {
+	struct blob_reader *br;
+	bool in_slabs;
+	struct chunk chunk;  /* the whole envelope */
+	struct chunk_walk fill;
+	uint8_t *room;       /* of the slab being filled */
+	size_t room_len;
+	struct seal seal;
+	struct sealed sealed;
+};
+
+static int
+into_slabs(void *cookie, const void *bytes, size_t len, struct err *e)
+{
+	struct held *h = cookie;
+	const uint8_t *p = bytes;
+	size_t n;
+
+	while (len > 0) {
+		if (h->room_len == 0 &&
+		    !chunk_next(&h->fill, &h->room, &h->room_len))
+			return (err_set(e, ERR_FAIL, "a store sent too much"));
+		n = len < h->room_len ? len : h->room_len;
+		memcpy(h->room, p, n);
+		h->room += n;
+		h->room_len -= n;
+		p += n;
+		len -= n;
+	}
+	return (0);
+}
+
+/* The envelope's ciphertext, in the slabs: behind the IV, before the tag. */
+static struct chunk
+body_of(const struct held *h)
+{
+	struct chunk c = h->chunk;
+
+	c.off += SEAL_IV;	/* slabs are filled from 0: no overflow */
+	c.len -= SEAL_OVERHEAD;
+	return (c);
+}
+
+/* Copy the last 16 bytes of the envelope, which may lie across two slabs. */
+static void
+copy_tag(const struct held *h, uint8_t tag[SEAL_TAG])
+{
+	struct chunk_walk w = chunk_walk(&h->br->r->pool, &h->chunk);
+	uint32_t at = 0, from = h->chunk.len - SEAL_TAG, i;
+	uint8_t *p;
+	size_t n;
+
+	while (chunk_next(&w, &p, &n)) {
+		for (i = from > at ? from - at : 0; i < n; i++)
+			tag[at + i - from] = p[i];
+		at += (uint32_t)n;
+	}
+}
+
+static int
+hold_in_slabs(struct held *h, const char *name, uint32_t offset, struct err *e)
+{
+	struct repo *r = h->br->r;
+	uint8_t tag[SEAL_TAG], *p;
+	struct chunk_walk w;
+	struct chunk body;
+	size_t n;
+	int rc;
+
+	h->fill = chunk_walk(&r->pool, &h->chunk);
+	rc = store_get(r->store, name, offset, h->chunk.len, into_slabs, h, e);
+	if (rc != 0)
+		return (rc);
+	unseal_begin(&h->seal, &r->key, slab_data(&r->pool, h->chunk.slab));
+	body = body_of(h);
+	for (w = chunk_walk(&r->pool, &body); chunk_next(&w, &p, &n);)
+		unseal_mac(&h->seal, p, n);
+	copy_tag(h, tag);
+	if (!unseal_check(&h->seal, tag))
+		return (err_set(e, ERR_CORRUPT, "its seal does not hold"));
+	for (w = chunk_walk(&r->pool, &body); chunk_next(&w, &p, &n);)
+		unseal_run(&h->seal, p, n);
+	return (0);
+}
+
+/* Fetch ${len} bytes, check the tag, and be ready to give the inner bytes. */
+static int
+hold(struct held *h, struct blob_reader *br, const char *name,
+    uint32_t offset, uint32_t len, struct err *e)
+{
+	struct repo *r = br->r;
+	int rc;
+
+	memset(h, 0, sizeof(*h));
+	h->br = br;
+	h->in_slabs = len <= slab_pool_max(&r->pool);
+	if (!h->in_slabs) {
+		rc = sealed_fetch(&h->sealed, r, name, offset, len,
+		    LARGE_WINDOW, NULL, e);
+		return (rc == ERR_CORRUPT ? err_set(e, ERR_CORRUPT,
+		    "its seal does not hold") : rc);
+	}
+	if ((rc = slab_get_chunk(&r->pool, len, &h->chunk, e)) != 0)
+		return (rc);
+	return (hold_in_slabs(h, name, offset, e));
+}
+
+static void
+let_go(struct held *h)
+{
+
+	if (h->in_slabs)
+		chunk_free(&h->br->r->pool, &h->chunk);
+	else
+		sealed_close(&h->sealed);
+}
+
+/* Sends the inner bytes (decrypted, maybe compressed) in pieces. */
+static int
+each_piece(struct held *h, store_sink *fn, void *cookie, struct err *e)
+{
+	struct chunk body;
+	struct chunk_walk w;
+	uint8_t part[16384], *p;
+	size_t n;
+	int rc;
+
+	if (!h->in_slabs) {
+		for (;;) {
+			rc = sealed_next(&h->sealed, part, sizeof(part), &n,
+			    e);
+			if (rc != 0 || n == 0 ||
+			    (rc = fn(cookie, part, n, e)) != 0)
+				return (rc);
+		}
+	}
+	body = body_of(h);
+	for (w = chunk_walk(&h->br->r->pool, &body); chunk_next(&w, &p, &n);)
+		if ((rc = fn(cookie, p, n, e)) != 0)
+			return (rc);
+	return (0);
+}
+
+/* ---- from inner bytes to plain bytes ---- */
+
+struct opening {
+	struct blob_reader *br;
+	store_sink *fn;
+	void *cookie;
+	struct sha256 sha;
+	uint64_t plain;      /* bytes so far */
+	uint64_t max;        /* and how many there must be */
+	int scratch;         /* where compressed bytes are gathered, or -1 */
+	uint64_t gathered;
+};
+
+static int
+plain_piece(void *cookie, const void *p, size_t len, struct err *e)
+{
+	struct opening *o = cookie;
+
+	if (len > o->max - o->plain)
+		return (err_set(e, ERR_CORRUPT, "it is longer than the index "
+		    "says"));
+	o->plain += len;
+	sha256_update(&o->sha, p, len);
+	return (o->fn(o->cookie, p, len, e));
+}
+
+static int
+packed_piece(void *cookie, const void *p, size_t len, struct err *e)
+{
+	struct opening *o = cookie;
+	struct span in = { (uint8_t *)(uintptr_t)p, len, 0 }, out;
+	int done, rc;
+
+	do {
+		out = (struct span){ o->br->out, OUT, 0 };
+		done = zstd_unpack_run(o->br->z, &in, &out, e);
+		if (done < 0)
+			return (done);
+		if (out.at > 0 &&
+		    (rc = plain_piece(o, out.p, out.at, e)) != 0)
+			return (rc);
+	} while (!done);
+	return (0);
+}
+
+static int
+gather_piece(void *cookie, const void *p, size_t len, struct err *e)
+{
+	struct opening *o = cookie;
+	int rc;
+
+	rc = file_pwrite(o->scratch, p, len, o->gathered, "a scratch file", e);
+	o->gathered += len;
+	return (rc);
+}
+
+/*
+ * Another writer's frame, whose window is larger than this build keeps in
+ * memory: unpack from a mapped scratch file into another one.
+ */
+static int
+unpack_mapped(struct held *h, struct opening *o, struct err *e)
+{
+	const char *dir = o->br->r->state->scratch;
+	void *in = MAP_FAILED, *out = MAP_FAILED;
+	size_t got = 0;
+	int fd = -1, rc;
+
+	if ((rc = file_scratch(dir, &o->scratch, e)) != 0)
+		return (rc);
+	if ((rc = each_piece(h, gather_piece, o, e)) != 0 ||
+	    (rc = file_scratch(dir, &fd, e)) != 0)
+		goto done;
+	if (ftruncate(fd, (off_t)o->max) == 0) {
+		in = mmap(NULL, (size_t)o->gathered, PROT_READ, MAP_SHARED,
+		    o->scratch, 0);
+		out = mmap(NULL, (size_t)o->max, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+	}
+	if (in == MAP_FAILED || out == MAP_FAILED) {
+		rc = err_sys(e, "cannot map a scratch file");
+		goto done;
+	}
+	rc = zstd_unpack_once(out, (size_t)o->max, in, (size_t)o->gathered,
+	    &got, e);
+	if (rc == 0)
+		rc = plain_piece(o, out, got, e);
+
+done:
+	if (in != MAP_FAILED)
+		(void)munmap(in, (size_t)o->gathered);
+	if (out != MAP_FAILED)
+		(void)munmap(out, (size_t)o->max);
+	if (fd != -1)
+		(void)close(fd);
+	(void)close(o->scratch);
+	return (rc);
+}
+
+static int
+open_held(struct held *h, struct opening *o, bool packed, struct err *e)
+{
+	int rc;
+
+	if (!packed)
+		return (each_piece(h, plain_piece, o, e));
+	zstd_unpack_begin(o->br->z);
+	rc = each_piece(h, packed_piece, o, e);
+	if (rc == ERR_LIMIT && o->plain == 0 && h->in_slabs)
+		return (unpack_mapped(h, o, e));
+	if (rc == 0 && !zstd_unpack_whole(o->br->z))
+		rc = err_set(e, ERR_CORRUPT, "its compressed text is cut");
+	return (rc);
+}
+
+int
+blob_read_from(struct blob_reader *br, const char *name, uint32_t offset,
+    const struct pack_entry *x, store_sink *fn, void *cookie, struct err *e)
+{
+	struct opening o = { .br = br, .fn = fn, .cookie = cookie };
+	char hex[ID_HEX + 1];
+	struct held h;
+	struct id got;
+	int rc;
+
+	if (x->length < SEAL_OVERHEAD)
+		return (err_set(e, ERR_CORRUPT, "blob %s is damaged: it is "
+		    "shorter than any", id_hex(&x->id, hex)));
+	o.max = x->plain != 0 ? x->plain : x->length - SEAL_OVERHEAD;
+	sha256_begin(&o.sha);
+	if ((rc = hold(&h, br, name, offset, x->length, e)) == 0)
+		rc = open_held(&h, &o, x->plain != 0, e);
+	let_go(&h);
+	if (rc == 0) {
+		sha256_end(&o.sha, &got);
+		if (!id_eq(&got, &x->id))
+			rc = err_set(e, ERR_CORRUPT, o.plain < o.max ?
+			    "it is shorter than the index says" :
+			    "its bytes do not hash to its id");
+	}
+	if (rc == ERR_CORRUPT)
+		(void)err_note(e, "blob %.16s in %s at %u",
+		    id_hex(&x->id, hex), name, offset);
+	return (rc);
+}
+
+int
+blob_read_at(struct blob_reader *br, const struct id *id,
+    const struct where *at, store_sink *fn, void *cookie, struct err *e)
+{
+	struct pack_entry x = { *id, at->type, at->length, at->plain };
+	char name[STORE_NAME_MAX];
+	struct pack_info pack;
+	int rc;
+
+	if ((rc = blobmap_pack(br->r->map, at->pack, &pack, e)) != 0)
+		return (rc);
+	repo_name(REPO_PACK, &pack.id, name);
+	rc = blob_read_from(br, name, at->offset, &x, fn, cookie, e);
+	if (rc == ERR_ABSENT)
+		rc = err_set(e, ERR_CORRUPT, "%s is missing", name);
+	return (rc);
+}
+
+int
+blob_read(struct blob_reader *br, enum blob_type type, const struct id *id,
+    store_sink *fn, void *cookie, struct err *e)
+{
+	char hex[ID_HEX + 1];
+	struct where at;
+	int rc;
+
+	rc = blobmap_find(br->r->map, type, id, true, &at, NULL, e);
+	if (rc < 0)
+		return (rc);
+	if (rc == 0)
+		return (err_set(e, ERR_ABSENT, "no index file names the %s "
+		    "blob %s", type == BLOB_TREE ? "tree" : "data",
+		    id_hex(id, hex)));
+	return (blob_read_at(br, id, &at, fn, cookie, e));
+}

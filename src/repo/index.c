@@ -1,0 +1,581 @@
+#include "repo/index.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/sort.h"
+#include "repo/doc.h"
+
+enum {
+	WINDOW = 32768,
+	STRING_MAX = 1024,
+	PACKS_WINDOW = 65536,
+	PACK_HEAD = ID_LEN + 4, /* id, u32 blobs */
+};
+
+/* ---- reading ---- */
+
+/* One index file being read. */
+struct parsing {
+	struct repo *r;
+	const struct index_events *ev;
+	void *cookie;
+	struct json_reader json;
+	uint8_t window[WINDOW];
+	char string[STRING_MAX];
+};
+
+static int
+bad_at(const struct json_token *t, const char *how, struct err *e)
+{
+
+	return (err_set(e, ERR_CORRUPT, "line %u, column %u: %s", t->line,
+	    t->column, how));
+}
+
+static int
+read_id(struct parsing *p, struct id *ret, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	if ((rc = json_expect(&p->json, JSON_STRING, &t, e)) != 0)
+		return (rc);
+	if (!id_parse(ret, t.text, t.len))
+		return (bad_at(&t, "not an id of 64 hex digits", e));
+	return (0);
+}
+
+static int
+read_u32(struct parsing *p, uint32_t *ret, struct err *e)
+{
+	struct json_token t;
+	uint64_t v;
+	int rc;
+
+	if ((rc = json_expect(&p->json, JSON_NUMBER, &t, e)) != 0)
+		return (rc);
+	if (!json_u64(&t, &v) || v > UINT32_MAX)
+		return (bad_at(&t, "not a whole number below 2^32", e));
+	*ret = (uint32_t)v;
+	return (0);
+}
+
+static int
+read_type(struct parsing *p, enum blob_type *ret, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	if ((rc = json_expect(&p->json, JSON_STRING, &t, e)) != 0)
+		return (rc);
+	if (json_is(&t, "data"))
+		*ret = BLOB_DATA;
+	else if (json_is(&t, "tree"))
+		*ret = BLOB_TREE;
+	else
+		return (bad_at(&t, "a blob is neither data nor tree", e));
+	return (0);
+}
+
+enum { SEEN_ID = 1, SEEN_TYPE = 2, SEEN_OFFSET = 4, SEEN_LENGTH = 8 };
+
+/* One blob; its opening brace is read. */
+static int
+read_blob(struct parsing *p, struct err *e)
+{
+	struct pack_entry x = { .type = BLOB_DATA };
+	struct json_token t;
+	uint32_t offset = 0;
+	unsigned seen = 0;
+	int rc;
+
+	for (;;) {
+		if ((rc = json_next(&p->json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_OBJECT_END)
+			break;
+		if (json_is(&t, "id")) {
+			rc = read_id(p, &x.id, e);
+			seen |= SEEN_ID;
+		} else if (json_is(&t, "type")) {
+			rc = read_type(p, &x.type, e);
+			seen |= SEEN_TYPE;
+		} else if (json_is(&t, "offset")) {
+			rc = read_u32(p, &offset, e);
+			seen |= SEEN_OFFSET;
+		} else if (json_is(&t, "length")) {
+			rc = read_u32(p, &x.length, e);
+			seen |= SEEN_LENGTH;
+		} else if (json_is(&t, "uncompressed_length")) {
+			rc = read_u32(p, &x.plain, e);
+		} else {
+			rc = json_skip(&p->json, e);
+		}
+		if (rc != 0)
+			return (rc);
+	}
+	if (seen != (SEEN_ID | SEEN_TYPE | SEEN_OFFSET | SEEN_LENGTH))
+		return (bad_at(&t, "a blob without id, type, offset or length",
+		    e));
+	if (x.length < SEAL_OVERHEAD || offset > UINT32_MAX - x.length)
+		return (bad_at(&t, "a blob with an impossible place", e));
+	if (x.plain != 0 && p->r->version == 1)
+		return (bad_at(&t, "a compressed blob in a repository of "
+		    "version 1", e));
+	return (p->ev->blob(p->cookie, &x, offset, e));
+}
+
+/* The list of a pack's blobs; ${*ret} counts them. */
+static int
+read_blobs(struct parsing *p, uint64_t *ret, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	if ((rc = json_next(&p->json, &t, e)) != 0)
+		return (rc);
+	if (t.kind == JSON_NULL)
+		return (0);
+	if (t.kind != JSON_ARRAY)
+		return (bad_at(&t, "expected a list of blobs", e));
+	for (;;) {
+		if ((rc = json_next(&p->json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_ARRAY_END)
+			return (0);
+		if (t.kind != JSON_OBJECT)
+			return (bad_at(&t, "expected a blob", e));
+		if (++*ret == 1 &&
+		    (rc = p->ev->pack_begin(p->cookie, e)) != 0)
+			return (rc);
+		if ((rc = read_blob(p, e)) != 0)
+			return (rc);
+	}
+}
+
+/* One pack; its opening brace is read. */
+static int
+read_pack(struct parsing *p, struct err *e)
+{
+	struct json_token t;
+	bool named = false;
+	uint64_t n = 0;
+	struct id id;
+	int rc;
+
+	for (;;) {
+		if ((rc = json_next(&p->json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_OBJECT_END)
+			break;
+		if (json_is(&t, "id")) {
+			rc = read_id(p, &id, e);
+			named = true;
+		} else if (json_is(&t, "blobs")) {
+			rc = read_blobs(p, &n, e);
+		} else {
+			rc = json_skip(&p->json, e);
+		}
+		if (rc != 0)
+			return (rc);
+	}
+	if (n == 0)
+		return (0);
+	if (!named)
+		return (bad_at(&t, "a pack without an id", e));
+	return (p->ev->pack_end(p->cookie, &id, e));
+}
+
+static int
+read_packs(struct parsing *p, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	if ((rc = json_next(&p->json, &t, e)) != 0)
+		return (rc);
+	if (t.kind == JSON_NULL)
+		return (0);
+	if (t.kind != JSON_ARRAY)
+		return (bad_at(&t, "expected a list of packs", e));
+	for (;;) {
+		if ((rc = json_next(&p->json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_ARRAY_END)
+			return (0);
+		if (t.kind != JSON_OBJECT)
+			return (bad_at(&t, "expected a pack", e));
+		if ((rc = read_pack(p, e)) != 0)
+			return (rc);
+	}
+}
+
+static int
+read_document(struct parsing *p, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	if ((rc = json_expect(&p->json, JSON_OBJECT, &t, e)) != 0)
+		return (rc);
+	for (;;) {
+		if ((rc = json_next(&p->json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_OBJECT_END)
+			break;
+		rc = json_is(&t, "packs") ? read_packs(p, e) :
+		    json_skip(&p->json, e);
+		if (rc != 0)
+			return (rc);
+	}
+	return (json_expect(&p->json, JSON_END, &t, e));
+}
+
+int
+index_parse(struct repo *r, const struct id *id,
+    const struct index_events *ev, void *cookie, struct err *e)
+{
+	char hex[ID_HEX + 1];
+	struct doc_reader *d;
+	struct parsing *p;
+	int rc;
+
+	d = calloc(1, sizeof(*d));
+	p = calloc(1, sizeof(*p));
+	if (d == NULL || p == NULL) {
+		rc = err_nomem(e);
+		goto out;
+	}
+	p->r = r;
+	p->ev = ev;
+	p->cookie = cookie;
+	if ((rc = doc_open(d, r, REPO_INDEX, id, e)) == 0) {
+		json_begin(&p->json, p->window, WINDOW, p->string, STRING_MAX,
+		    doc_fill, d);
+		rc = read_document(p, e);
+		if (rc == ERR_CORRUPT)
+			(void)err_note(e, "index/%s is damaged",
+			    id_hex(id, hex));
+	}
+	doc_close(d);
+
+out:
+	free(d);
+	free(p);
+	return (rc);
+}
+
+/* ---- loading the map ---- */
+
+static int
+map_pack_begin(void *cookie, struct err *e)
+{
+	struct repo *r = cookie;
+
+	return (blobmap_pack_begin(r->map, e));
+}
+
+static int
+map_blob(void *cookie, const struct pack_entry *x, uint32_t offset,
+    struct err *e)
+{
+	struct repo *r = cookie;
+	struct record rec = { x->id, { 0, offset, x->length, x->plain,
+	    x->type } };
+
+	return (blobmap_blob(r->map, &rec, e));
+}
+
+static int
+map_pack_end(void *cookie, const struct id *id, struct err *e)
+{
+	struct repo *r = cookie;
+	int rc;
+
+	blobmap_pack_id(r->map, id);
+	if ((rc = blobmap_pack_end(r->map, e)) != 0)
+		return (rc);
+	return (repo_stopped(r, e));
+}
+
+static const struct index_events map_events = {
+	.pack_begin = map_pack_begin,
+	.blob = map_blob,
+	.pack_end = map_pack_end,
+};
+
+static int
+offer(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+	struct repo *r = cookie;
+
+	(void)size;
+	return (blobmap_offer(r->map, id, e));
+}
+
+/* Load what the map lacks; ${*ret_bad} counts the files that are damaged. */
+static int
+load_missing(struct repo *r, bool for_writing, unsigned *ret_bad,
+    struct err *e)
+{
+	struct id id;
+	int rc;
+
+	*ret_bad = 0;
+	while ((rc = blobmap_missing(r->map, &id, e)) > 0) {
+		rc = index_parse(r, &id, &map_events, r, e);
+		if (rc == 0)
+			continue;
+		if (rc != ERR_CORRUPT || for_writing) {
+			if (rc == ERR_CORRUPT)
+				(void)err_hint(e, "'garner repair index' makes "
+				    "it again from the packs; nothing is lost");
+			return (rc);
+		}
+		log_warn("%s; reading the packs it may have named instead",
+		    e->text);
+		if ((rc = blobmap_skip(r->map, e)) != 0)
+			return (rc);
+		++*ret_bad;
+	}
+	return (rc);
+}
+
+/* ---- packs without an index ---- */
+
+/* Sort records: id, then 0 "the map has it" or 1 and its size "it is stored". */
+enum { STORED_LEN = ID_LEN + 1 + 8 };
+
+static int
+note_stored(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+	uint8_t rec[STORED_LEN];
+
+	memcpy(rec, id->b, ID_LEN);
+	rec[ID_LEN] = 1;
+	store_le64(rec + ID_LEN + 1, size);
+	return (sorter_add(cookie, rec, sizeof(rec), e));
+}
+
+static int
+adopt(struct repo *r, const struct id *id, uint64_t size, struct err *e)
+{
+	int rc;
+
+	if ((rc = blobmap_pack_begin(r->map, e)) != 0)
+		return (rc);
+	rc = pack_header(r, id, size, map_blob, r, e);
+	if (rc == ERR_CORRUPT) {
+		log_warn("%s", e->text);
+		rc = 0;	/* what was named of it cannot hurt: blobs are proven */
+	}
+	return (rc != 0 ? rc : map_pack_end(r, id, e));
+}
+
+/* Give the map the packs that no index file names, from their headers. */
+static int
+adopt_unnamed(struct repo *r, struct err *e)
+{
+	struct sorter *s;
+	const uint8_t *rec;
+	const void *p;
+	struct id held = { { 0 } }, id;
+	bool any = false;
+	size_t len;
+	int rc;
+
+	rc = sorter_new(&s, r->state->scratch,
+	    (size_t)CONFIG_SORT_KIB * 1024, sort_bytes, e);
+	if (rc != 0)
+		return (rc);
+	if ((rc = blobmap_loaded_packs(r->map, s, e)) != 0 ||
+	    (rc = repo_list(r, REPO_PACK, note_stored, s, e)) != 0)
+		goto out;
+	while ((rc = sorter_next(s, &p, &len, e)) > 0) {
+		rec = p;
+		memcpy(id.b, rec, ID_LEN);
+		if (rec[ID_LEN] == 0) {
+			held = id;
+			any = true;
+			continue;
+		}
+		if (any && id_eq(&held, &id))
+			continue;
+		rc = adopt(r, &id, load_le64(rec + ID_LEN + 1), e);
+		if (rc != 0)
+			goto out;
+	}
+
+out:
+	sorter_free(s);
+	return (rc);
+}
+
+int
+repo_load_index(struct repo *r, bool for_writing, struct err *e)
+{
+	static const struct blobmap_budget budget = {
+		.sort = (size_t)CONFIG_SORT_KIB * 1024,
+		.fences = (size_t)CONFIG_INDEX_CACHE_KIB * 1024,
+		.claims = CONFIG_PENDING_BLOBS,
+	};
+	uint64_t missing;
+	unsigned bad = 0;
+	int rc;
+
+	if (r->map != NULL)
+		return (0);
+	rc = blobmap_open(&r->map, r->state, &r->id, &budget, e);
+	if (rc != 0)
+		return (rc);
+	if ((rc = repo_list(r, REPO_INDEX, offer, r, e)) != 0 ||
+	    (rc = blobmap_settle(r->map, &missing, e)) != 0 ||
+	    (rc = load_missing(r, for_writing, &bad, e)) != 0 ||
+	    (bad > 0 && (rc = adopt_unnamed(r, e)) != 0) ||
+	    (rc = blobmap_commit(r->map, e)) != 0) {
+		blobmap_close(r->map);
+		r->map = NULL;
+	}
+	return (rc);
+}
+
+/* ---- writing ---- */
+
+static int64_t
+monotonic(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (ts.tv_sec);
+}
+
+int
+index_writer_open(struct index_writer *w, struct repo *r, struct err *e)
+{
+
+	memset(w, 0, sizeof(*w));
+	w->r = r;
+	return (spill_open(&w->packs, r->state->scratch, PACKS_WINDOW, e));
+}
+
+void
+index_writer_close(struct index_writer *w)
+{
+
+	spill_close(&w->packs);
+}
+
+int
+index_writer_add(struct index_writer *w, const struct id *id,
+    struct pack_list *list, struct err *e)
+{
+	uint8_t head[PACK_HEAD], part[4096];
+	uint64_t at, end = spill_top(&list->bytes), n;
+	int rc;
+
+	if (w->blobs == 0)
+		w->since = monotonic();
+	memcpy(head, id->b, ID_LEN);
+	store_le32(head + ID_LEN, list->n);
+	if ((rc = spill_push(&w->packs, head, PACK_HEAD, e)) != 0)
+		return (rc);
+	for (at = 0; at < end; at += n) {
+		n = end - at < sizeof(part) ? end - at : sizeof(part);
+		if ((rc = spill_read(&list->bytes, at, part, (size_t)n,
+		    e)) != 0 ||
+		    (rc = spill_push(&w->packs, part, (size_t)n, e)) != 0)
+			return (rc);
+	}
+	w->blobs += list->n;
+	if (w->blobs >= INDEX_BLOBS_MAX ||
+	    monotonic() - w->since >= INDEX_AGE_S)
+		return (index_writer_flush(w, e));
+	return (0);
+}
+
+/* One blob's JSON; ${*offset} is moved behind it. */
+static int
+write_blob(struct doc_writer *d, const struct pack_entry *x, uint32_t *offset,
+    bool first, struct err *e)
+{
+	char text[256], hex[ID_HEX + 1], plain[48] = "";
+	int n;
+
+	if (x->plain != 0)
+		(void)snprintf(plain, sizeof(plain),
+		    ",\"uncompressed_length\":%u", x->plain);
+	n = snprintf(text, sizeof(text), "%s{\"id\":\"%s\",\"type\":\"%s\","
+	    "\"offset\":%u,\"length\":%u%s}", first ? "" : ",",
+	    id_hex(&x->id, hex), x->type == BLOB_TREE ? "tree" : "data",
+	    *offset, x->length, plain);
+	*offset += x->length;
+	return (doc_write(d, text, (size_t)n, e));
+}
+
+/* One pack's JSON, from position ${*at} on, which is moved behind it. */
+static int
+write_pack(struct index_writer *w, struct doc_writer *d, uint64_t *at,
+    struct err *e)
+{
+	struct pack_list list;
+	struct pack_entry x;
+	uint8_t head[PACK_HEAD];
+	char text[128], hex[ID_HEX + 1];
+	uint32_t offset = 0, i, n;
+	struct id id;
+	int rc, len;
+
+	if ((rc = spill_read(&w->packs, *at, head, PACK_HEAD, e)) != 0)
+		return (rc);
+	memcpy(id.b, head, ID_LEN);
+	n = load_le32(head + ID_LEN);
+	len = snprintf(text, sizeof(text), "%s{\"id\":\"%s\",\"blobs\":[",
+	    *at > 0 ? "," : "", id_hex(&id, hex));
+	*at += PACK_HEAD;
+	if ((rc = doc_write(d, text, (size_t)len, e)) != 0)
+		return (rc);
+	list.bytes = w->packs;	/* a view: nothing is pushed meanwhile */
+	for (i = 0; i < n; i++) {
+		if ((rc = pack_list_next(&list, at, &x, e)) < 0 ||
+		    (rc = write_blob(d, &x, &offset, i == 0, e)) != 0)
+			return (rc);
+	}
+	return (doc_write(d, "]}", 2, e));
+}
+
+int
+index_writer_flush(struct index_writer *w, struct err *e)
+{
+	struct doc_writer *d;
+	uint64_t at = 0;
+	struct id id;
+	int rc;
+
+	if (w->blobs == 0)
+		return (0);
+	if ((d = malloc(sizeof(*d))) == NULL)
+		return (err_nomem(e));
+	if ((rc = doc_begin(d, w->r, REPO_INDEX, e)) != 0 ||
+	    (rc = doc_write(d, "{\"packs\":[", 10, e)) != 0)
+		goto out;
+	while (at < spill_top(&w->packs))
+		if ((rc = write_pack(w, d, &at, e)) != 0)
+			goto out;
+	if ((rc = doc_write(d, "]}\n", 3, e)) != 0 ||
+	    (rc = doc_end(d, &id, e)) != 0)
+		goto out;
+	spill_cut(&w->packs, 0);
+	w->blobs = 0;
+	w->files++;
+
+out:
+	doc_free(d);
+	free(d);
+	return (rc);
+}

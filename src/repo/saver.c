@@ -1,0 +1,704 @@
+#include "repo/saver.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/index.h"
+#include "repo/pack.h"
+#include "stream/zstd.h"
+
+enum {
+	QUEUE = 128,         /* chunks waiting for a worker */
+	TICKETS = 2048,      /* ids not yet asked for */
+	DONE_PACKS = 2,      /* packs waiting for the publisher */
+	WORKERS_TOP = 16,
+	STACK = 256 * 1024,
+	TREE_WINDOW_LOG = 17, /* folders repeat themselves within 128 KiB */
+	TREE_PART = 16384,
+};
+
+struct job {
+	struct chunk chunk;
+	unsigned part;
+	uint64_t ticket;
+};
+
+struct ticket {
+	struct id id;
+	bool done;
+};
+
+struct worker {
+	struct saver *s;
+	pthread_t thread;
+	bool running;
+	struct packer packer;
+	struct zstd_pack *z;
+	struct sha256 sha;   /* of a blob that comes in pieces */
+	uint64_t len;        /* of it so far */
+};
+
+struct saver {
+	struct repo *r;
+	struct saver_opts opts;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;     /* the queue has a job, or is closed */
+	pthread_cond_t room;     /* the queue or the tickets have room */
+	pthread_cond_t answered; /* the ticket that is waited for is done */
+	struct job queue[QUEUE];
+	unsigned q_first, q_n;
+	bool closed;             /* no more jobs will come */
+	struct ticket ticket[TICKETS];
+	uint64_t next_ticket;    /* to be given out */
+	uint64_t next_wait;      /* to be asked for */
+	bool waiting;
+	struct saver_stats stats;
+	atomic_bool failed;
+	struct err why;          /* the first failure */
+
+	struct worker worker[WORKERS_TOP];
+	struct packer trees;     /* of the thread that calls saver_tree */
+	struct zstd_pack *tree_z;
+
+	pthread_t publisher;
+	bool publishing;         /* it runs */
+	pthread_cond_t done_more, done_room;
+	struct pack_done done[DONE_PACKS];
+	unsigned d_first, d_n;
+	bool d_closed;
+	struct index_writer index;
+};
+
+/* ---- failing ---- */
+
+/* Keep the first failure and wake everybody. */
+static void
+fail(struct saver *s, const struct err *why)
+{
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->failed) {
+		s->failed = true;
+		s->why = *why;
+	}
+	pthread_cond_broadcast(&s->work);
+	pthread_cond_broadcast(&s->room);
+	pthread_cond_broadcast(&s->answered);
+	pthread_cond_broadcast(&s->done_more);
+	pthread_cond_broadcast(&s->done_room);
+	pthread_mutex_unlock(&s->lock);
+	slab_pool_stop(&s->r->pool);
+}
+
+/* The lock is held; return the failure as the caller's own. */
+static int
+failure(struct saver *s, struct err *e)
+{
+
+	if (e != NULL)
+		*e = s->why;
+	return (s->why.code);
+}
+
+/* ---- the publisher ---- */
+
+static int
+publish(struct saver *s, struct pack_done *d, struct err *e)
+{
+	char name[STORE_NAME_MAX];
+	int rc;
+
+	rc = put_publish(d->put, repo_name(REPO_PACK, &d->id, name), 0, e);
+	return (rc != 0 ? rc : index_writer_add(&s->index, &d->id, &d->list,
+	    e));
+}
+
+static void *
+publisher(void *cookie)
+{
+	struct saver *s = cookie;
+	struct err e = ERR_INIT;
+	struct pack_done d;
+	int rc;
+
+	for (;;) {
+		pthread_mutex_lock(&s->lock);
+		while (s->d_n == 0 && !s->d_closed && !s->failed)
+			pthread_cond_wait(&s->done_more, &s->lock);
+		if (s->d_n == 0) {
+			pthread_mutex_unlock(&s->lock);
+			return (NULL);
+		}
+		d = s->done[s->d_first];
+		s->d_first = (s->d_first + 1) % DONE_PACKS;
+		s->d_n--;
+		pthread_cond_signal(&s->done_room);
+		pthread_mutex_unlock(&s->lock);
+		rc = publish(s, &d, &e);
+		pack_done_free(&d);
+		if (rc != 0)
+			fail(s, &e);
+	}
+}
+
+/* Finish the packer's pack and give it to the publisher. */
+static int
+hand_over(struct saver *s, struct packer *pk, struct err *e)
+{
+	struct pack_done d;
+	int rc;
+
+	if ((rc = packer_finish(pk, &d, e)) != 0)
+		return (rc);
+	if (s->opts.dry) {
+		pack_done_free(&d);
+		return (0);
+	}
+	pthread_mutex_lock(&s->lock);
+	while (s->d_n == DONE_PACKS && !s->failed)
+		pthread_cond_wait(&s->done_room, &s->lock);
+	if (s->failed) {
+		rc = failure(s, e);
+	} else {
+		s->done[(s->d_first + s->d_n++) % DONE_PACKS] = d;
+		pthread_cond_signal(&s->done_more);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (rc != 0)
+		pack_done_free(&d);
+	return (rc);
+}
+
+static bool
+pack_full(const struct saver *s, const struct packer *pk)
+{
+
+	return (packer_size(pk) >= s->opts.pack_size ||
+	    pk->list.n >= PACK_BLOBS_MAX);
+}
+
+/* ---- one blob into a pack ---- */
+
+/* Compress ${p} into the packer; with ${end} finish the frame. */
+static int
+pack_piece(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
+    size_t len, bool end, struct err *e)
+{
+	struct span in = { (uint8_t *)(uintptr_t)p, len, 0 }, out;
+	uint8_t *room;
+	size_t room_len;
+	int rc, done;
+
+	do {
+		if ((rc = packer_room(pk, &room, &room_len, e)) != 0)
+			return (rc);
+		out = (struct span){ room, room_len, 0 };
+		if ((done = zstd_pack_run(z, &in, &out, end, e)) < 0)
+			return (done);
+		packer_commit(pk, out.at);
+	} while (!done);
+	return (0);
+}
+
+/* The same without compression. */
+static int
+copy_piece(struct packer *pk, const uint8_t *p, size_t len, struct err *e)
+{
+	uint8_t *room;
+	size_t n;
+	int rc;
+
+	for (; len > 0; p += n, len -= n) {
+		if ((rc = packer_room(pk, &room, &n, e)) != 0)
+			return (rc);
+		if (n > len)
+			n = len;
+		memcpy(room, p, n);
+		packer_commit(pk, n);
+	}
+	return (0);
+}
+
+/* The blob in ${pk} is complete: list it, count it, close a full pack. */
+static int
+end_blob(struct saver *s, struct packer *pk, struct pack_entry *x,
+    uint64_t len, struct err *e)
+{
+	int rc;
+
+	if ((rc = packer_end(pk, x, e)) != 0)
+		return (rc);
+	pthread_mutex_lock(&s->lock);
+	if (x->type == BLOB_TREE)
+		s->stats.tree_blobs++;
+	else
+		s->stats.data_blobs++;
+	s->stats.added += len;
+	s->stats.packed += x->length;
+	pthread_mutex_unlock(&s->lock);
+	return (pack_full(s, pk) ? hand_over(s, pk, e) : 0);
+}
+
+/* Does this worker compress? */
+static bool
+compressing(const struct worker *w)
+{
+
+	return (w->z != NULL);
+}
+
+static int
+put_piece(struct worker *w, const uint8_t *p, size_t len, bool end,
+    struct err *e)
+{
+
+	if (compressing(w))
+		return (pack_piece(&w->packer, w->z, p, len, end, e));
+	return (copy_piece(&w->packer, p, len, e));
+}
+
+/* Put all pieces of the chunk; ${end}: the blob ends with it. */
+static int
+put_chunk(struct worker *w, const struct chunk *c, bool end, struct err *e)
+{
+	struct chunk_walk walk = chunk_walk(&w->s->r->pool, c);
+	uint8_t *p;
+	size_t n;
+	int rc;
+
+	while (chunk_next(&walk, &p, &n))
+		if ((rc = put_piece(w, p, n, end && walk.left == 0, e)) != 0)
+			return (rc);
+	return (0);
+}
+
+static void
+hash_chunk(const struct worker *w, const struct chunk *c, struct sha256 *sha)
+{
+	struct chunk_walk walk = chunk_walk(&w->s->r->pool, c);
+	uint8_t *p;
+	size_t n;
+
+	while (chunk_next(&walk, &p, &n))
+		sha256_update(sha, p, n);
+}
+
+/* A blob that is there as a whole: nothing is compressed that is known. */
+static int
+save_whole(struct worker *w, const struct chunk *c, struct id *ret,
+    struct err *e)
+{
+	struct pack_entry x = { .type = BLOB_DATA };
+	struct sha256 sha;
+	int rc;
+
+	sha256_begin(&sha);
+	hash_chunk(w, c, &sha);
+	sha256_end(&sha, ret);
+	if ((rc = blobmap_claim(w->s->r->map, BLOB_DATA, ret, e)) <= 0)
+		return (rc);
+	x.id = *ret;
+	if (compressing(w)) {
+		x.plain = c->len;
+		zstd_pack_begin(w->z, c->len);
+	}
+	if ((rc = packer_begin(&w->packer, false, e)) != 0 ||
+	    (rc = put_chunk(w, c, true, e)) != 0)
+		return (rc);
+	return (end_blob(w->s, &w->packer, &x, c->len, e));
+}
+
+/*
+ * A blob that comes in pieces, since memory cannot hold it: it is written before
+ * its id is known, and taken back when it turns out to be known.
+ */
+static int
+save_part(struct worker *w, const struct job *j, struct id *ret,
+    struct err *e)
+{
+	struct pack_entry x = { .type = BLOB_DATA };
+	int rc;
+
+	if (j->part & SAVE_FIRST) {
+		sha256_begin(&w->sha);
+		w->len = 0;
+		if (compressing(w))
+			zstd_pack_begin(w->z, UINT64_MAX);
+		if ((rc = packer_begin(&w->packer, true, e)) != 0)
+			return (rc);
+	}
+	hash_chunk(w, &j->chunk, &w->sha);
+	w->len += j->chunk.len;
+	rc = put_chunk(w, &j->chunk, (j->part & SAVE_LAST) != 0, e);
+	if (rc != 0 || (j->part & SAVE_LAST) == 0)
+		return (rc);
+	sha256_end(&w->sha, ret);
+	if ((rc = blobmap_claim(w->s->r->map, BLOB_DATA, ret, e)) < 0)
+		return (rc);
+	if (rc == 0)
+		return (packer_revoke(&w->packer, e));
+	x.id = *ret;
+	x.plain = compressing(w) ? (uint32_t)w->len : 0;
+	return (end_blob(w->s, &w->packer, &x, w->len, e));
+}
+
+/* ---- workers ---- */
+
+/* The next job: false when there will be none. */
+static bool
+next_job(struct saver *s, struct job *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->q_n == 0 && !s->closed && !s->failed)
+		pthread_cond_wait(&s->work, &s->lock);
+	any = s->q_n > 0 && !s->failed;
+	if (any) {
+		*ret = s->queue[s->q_first];
+		s->q_first = (s->q_first + 1) % QUEUE;
+		s->q_n--;
+		pthread_cond_signal(&s->room);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return (any);
+}
+
+static void
+answer(struct saver *s, uint64_t ticket, const struct id *id)
+{
+	struct ticket *t = &s->ticket[ticket % TICKETS];
+
+	pthread_mutex_lock(&s->lock);
+	t->id = *id;
+	t->done = true;
+	if (s->waiting && ticket == s->next_wait)
+		pthread_cond_signal(&s->answered);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *
+worker(void *cookie)
+{
+	struct worker *w = cookie;
+	struct err e = ERR_INIT;
+	struct job j;
+	struct id id;
+	int rc = 0;
+
+	while (rc == 0 && next_job(w->s, &j)) {
+		rc = j.part == SAVE_WHOLE ? save_whole(w, &j.chunk, &id, &e) :
+		    save_part(w, &j, &id, &e);
+		chunk_free(&w->s->r->pool, &j.chunk);
+		if (rc == 0 && (j.part & SAVE_LAST) != 0)
+			answer(w->s, j.ticket, &id);
+	}
+	if (rc == 0 && packer_size(&w->packer) > 0 && !w->s->failed)
+		rc = hand_over(w->s, &w->packer, &e);
+	if (rc != 0)
+		fail(w->s, &e);
+	return (NULL);
+}
+
+/* ---- the face ---- */
+
+static int
+start_thread(pthread_t *ret, void *(*fn)(void *), void *cookie, struct err *e)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int n;
+
+	/* Signals belong to the main thread. */
+	(void)sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	n = pthread_create(ret, &attr, fn, cookie);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (n == 0)
+		return (0);
+	errno = n;
+	return (err_sys(e, "cannot start a thread"));
+}
+
+static int
+start_workers(struct saver *s, struct err *e)
+{
+	bool pack = s->opts.level != 0 && s->r->version > 1;
+	struct worker *w;
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < s->opts.workers; i++) {
+		w = &s->worker[i];
+		w->s = s;
+		if ((rc = packer_open(&w->packer, s->r, s->opts.dry, e)) != 0)
+			return (rc);
+		if (pack && (rc = zstd_pack_new(&w->z, s->opts.level,
+		    ZSTD_WINDOW_LOG, e)) != 0)
+			return (rc);
+		if ((rc = start_thread(&w->thread, worker, w, e)) != 0)
+			return (rc);
+		w->running = true;
+	}
+	return (0);
+}
+
+int
+saver_open(struct saver **ret, struct repo *r, const struct saver_opts *opts,
+    struct err *e)
+{
+	struct saver *s;
+	int rc;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return (err_nomem(e));
+	s->r = r;
+	s->opts = *opts;
+	if (s->opts.workers < 1)
+		s->opts.workers = 1;
+	if (s->opts.workers > WORKERS_TOP)
+		s->opts.workers = WORKERS_TOP;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->room, NULL);
+	pthread_cond_init(&s->answered, NULL);
+	pthread_cond_init(&s->done_more, NULL);
+	pthread_cond_init(&s->done_room, NULL);
+	if ((rc = packer_open(&s->trees, r, opts->dry, e)) != 0 ||
+	    (rc = index_writer_open(&s->index, r, e)) != 0)
+		goto err;
+	/* Trees are compressed always, as restic does: only version 1 cannot. */
+	if (r->version > 1 && (rc = zstd_pack_new(&s->tree_z,
+	    opts->level != 0 ? opts->level : 1, TREE_WINDOW_LOG, e)) != 0)
+		goto err;
+	if ((rc = start_thread(&s->publisher, publisher, s, e)) != 0)
+		goto err;
+	s->publishing = true;
+	if ((rc = start_workers(s, e)) != 0)
+		goto err;
+	*ret = s;
+	return (0);
+
+err:
+	saver_free(s);
+	return (rc);
+}
+
+int
+saver_data(struct saver *s, const struct chunk *c, unsigned part,
+    uint64_t *ret_ticket, struct err *e)
+{
+	struct job *j;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->failed && (s->q_n == QUEUE ||
+	    s->next_ticket - s->next_wait == TICKETS))
+		pthread_cond_wait(&s->room, &s->lock);
+	if (s->failed) {
+		rc = failure(s, e);
+	} else {
+		j = &s->queue[(s->q_first + s->q_n++) % QUEUE];
+		j->chunk = *c;
+		j->part = part;
+		j->ticket = s->next_ticket;
+		if (part & SAVE_LAST) {
+			s->ticket[s->next_ticket % TICKETS].done = false;
+			*ret_ticket = s->next_ticket++;
+		}
+		pthread_cond_signal(&s->work);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (rc != 0)
+		chunk_free(&s->r->pool, c);
+	return (rc);
+}
+
+int
+saver_wait(struct saver *s, uint64_t ticket, struct id *ret, struct err *e)
+{
+	struct ticket *t = &s->ticket[ticket % TICKETS];
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	s->next_wait = ticket;
+	s->waiting = true;
+	while (!s->failed && !t->done)
+		pthread_cond_wait(&s->answered, &s->lock);
+	s->waiting = false;
+	if (t->done) {
+		*ret = t->id;
+		s->next_wait = ticket + 1;
+		pthread_cond_signal(&s->room);
+	} else {
+		rc = failure(s, e);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return (rc);
+}
+
+/* Send [from, to) of the spill stack piece by piece. */
+static int
+each_part(struct spill *text, uint64_t from, uint64_t to, store_sink *fn,
+    void *cookie, struct err *e)
+{
+	uint8_t part[TREE_PART];
+	uint64_t n;
+	int rc;
+
+	for (; from < to; from += n) {
+		n = to - from < sizeof(part) ? to - from : sizeof(part);
+		if ((rc = spill_read(text, from, part, (size_t)n, e)) != 0 ||
+		    (rc = fn(cookie, part, (size_t)n, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+static int
+hash_part(void *cookie, const void *p, size_t len, struct err *e)
+{
+
+	(void)e;
+	sha256_update(cookie, p, len);
+	return (0);
+}
+
+static int
+pack_part(void *cookie, const void *p, size_t len, struct err *e)
+{
+	struct saver *s = cookie;
+
+	if (s->tree_z == NULL)
+		return (copy_piece(&s->trees, p, len, e));
+	return (pack_piece(&s->trees, s->tree_z, p, len, false, e));
+}
+
+int
+saver_tree(struct saver *s, struct spill *text, uint64_t from, uint64_t to,
+    struct id *ret, bool *ret_new, struct err *e)
+{
+	struct pack_entry x = { .type = BLOB_TREE };
+	struct sha256 sha;
+	int rc;
+
+	*ret_new = false;
+	if (to - from > UINT32_MAX / 2)
+		return (err_set(e, ERR_LIMIT, "a folder with a list of more "
+		    "than 2 GiB does not fit the repository's format"));
+	sha256_begin(&sha);
+	if ((rc = each_part(text, from, to, hash_part, &sha, e)) != 0)
+		return (rc);
+	sha256_end(&sha, ret);
+	if ((rc = blobmap_claim(s->r->map, BLOB_TREE, ret, e)) <= 0)
+		return (rc);
+	*ret_new = true;
+	x.id = *ret;
+	if (s->tree_z != NULL) {
+		x.plain = (uint32_t)(to - from);
+		zstd_pack_begin(s->tree_z, to - from);
+	}
+	if ((rc = packer_begin(&s->trees, false, e)) != 0 ||
+	    (rc = each_part(text, from, to, pack_part, s, e)) != 0)
+		return (rc);
+	if (s->tree_z != NULL && (rc = pack_piece(&s->trees, s->tree_z, NULL,
+	    0, true, e)) != 0)
+		return (rc);
+	return (end_blob(s, &s->trees, &x, to - from, e));
+}
+
+/* No more jobs: wait for the workers to end. */
+static void
+join_workers(struct saver *s)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&s->lock);
+	s->closed = true;
+	pthread_cond_broadcast(&s->work);
+	pthread_mutex_unlock(&s->lock);
+	for (i = 0; i < s->opts.workers; i++) {
+		if (s->worker[i].running)
+			pthread_join(s->worker[i].thread, NULL);
+		s->worker[i].running = false;
+	}
+}
+
+static void
+join_publisher(struct saver *s)
+{
+
+	pthread_mutex_lock(&s->lock);
+	s->d_closed = true;
+	pthread_cond_broadcast(&s->done_more);
+	pthread_mutex_unlock(&s->lock);
+	if (s->publishing)
+		pthread_join(s->publisher, NULL);
+	s->publishing = false;
+}
+
+int
+saver_finish(struct saver *s, struct err *e)
+{
+	int rc = 0;
+
+	join_workers(s);
+	if (!s->failed && packer_size(&s->trees) > 0)
+		rc = hand_over(s, &s->trees, e);
+	join_publisher(s);
+	if (s->failed)
+		return (failure(s, e));
+	if (rc == 0 && !s->opts.dry)
+		rc = index_writer_flush(&s->index, e);
+	return (rc);
+}
+
+void
+saver_stats(struct saver *s, struct saver_stats *ret)
+{
+
+	pthread_mutex_lock(&s->lock);
+	*ret = s->stats;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+saver_free(struct saver *s)
+{
+	struct err stop = ERR_INIT;
+	unsigned i;
+
+	if (s == NULL)
+		return;
+	if (s->publishing) {	/* not finished: what waits is dropped */
+		(void)err_set(&stop, ERR_CANCEL, "stopped");
+		fail(s, &stop);
+		join_workers(s);
+		join_publisher(s);
+	}
+	for (; s->q_n > 0; s->q_n--, s->q_first = (s->q_first + 1) % QUEUE)
+		chunk_free(&s->r->pool, &s->queue[s->q_first].chunk);
+	for (; s->d_n > 0; s->d_n--, s->d_first = (s->d_first + 1) % DONE_PACKS)
+		pack_done_free(&s->done[s->d_first]);
+	for (i = 0; i < s->opts.workers; i++) {
+		packer_close(&s->worker[i].packer);
+		zstd_pack_free(s->worker[i].z);
+	}
+	packer_close(&s->trees);
+	zstd_pack_free(s->tree_z);
+	index_writer_close(&s->index);
+	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->room);
+	pthread_cond_destroy(&s->answered);
+	pthread_cond_destroy(&s->done_more);
+	pthread_cond_destroy(&s->done_room);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

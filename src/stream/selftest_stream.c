@@ -1,0 +1,5 @@
+#include "base/selftest.h"
+
+const struct selftest stream_selftests[] = {
+	{ NULL, NULL },
+};
