@@ -200,6 +200,10 @@ all: garner ## the static binary: build/BOARD/garner and, for this machine, buil
 install: $(O)/garner ## into $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/garner
 
+# Where this board and variant lie, for scripts.
+where:
+	@echo $(O)
+
 try: $(O)/garner
 	@echo 'try     $< selftest'
 	@$(QEMU) $< selftest
@@ -218,7 +222,7 @@ $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/parts.a
 	$(link)
 	$(call linked,$<,$(O)/parts.a,-fsanitize=fuzzer)
 
-.PHONY: all garner config menuconfig savedefconfig install try units fuzzers FORCE
+.PHONY: all garner config menuconfig savedefconfig install where try units fuzzers FORCE
 # Kept: to look into, and to start from.
 .PRECIOUS: $(O)/%.o $(O)/gen/table_%.c
 -include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/fuzz/*.c))
