@@ -51,7 +51,7 @@ check: setup-test ## all tests, from headers to restic's opinion
 	@tests/run
 
 bench: setup-bench ## measurements
-	@$(MAKE) all
+	@$(MAKE) all benches
 	@tests/bench/run
 
 demo: setup-build ## a guided first backup and restore in a scratch folder
@@ -211,8 +211,10 @@ try: $(O)/garner
 # ---- programs of the tests: one file, and of the objects what it names -------
 UNITS   := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/*.c))
+BENCHES := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
 units: $(UNITS)
 fuzzers: $(FUZZERS)
+benches: $(BENCHES)
 $(O)/parts.a: $(filter-out $(O)/src/main.o,$(OBJS)) $(O)/link.list
 	@rm -f $@; $(AR) qcsD $@ $(filter %.o,$^)
 $(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(O)/parts.a
@@ -221,9 +223,13 @@ $(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(O)/parts.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/parts.a
 	$(link)
 	$(call linked,$<,$(O)/parts.a,-fsanitize=fuzzer)
+$(BENCHES): $(O)/bench/%: $(O)/tests/bench/%.o $(O)/parts.a
+	$(link)
+	$(call linked,$<,$(O)/parts.a)
 
-.PHONY: all garner config menuconfig savedefconfig install where try units fuzzers FORCE
+.PHONY: all garner config menuconfig savedefconfig install where try units fuzzers \
+  benches FORCE
 # Kept: to look into, and to start from.
 .PRECIOUS: $(O)/%.o $(O)/gen/table_%.c
--include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/fuzz/*.c))
+-include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/bench/*.c))
 endif
