@@ -28,6 +28,8 @@ include boards/$(BOARD)/board.mk
 MUSL := $(O)/deps/musl
 include tools/deps/toolchain.mk
 
+all: ## the static binary: build/BOARD/garner and, for this machine, build/garner
+
 # ---- jobs that call this makefile again, and need nothing set up ------------
 setups := setup-build setup-test setup-boards setup-bench
 outer  := help clean dev fuzz boards check bench demo $(setups)
@@ -194,7 +196,7 @@ build/garner: $(O)/garner
 	@cp $< $@
 all: build/garner
 endif
-all: garner ## the static binary: build/BOARD/garner and, for this machine, build/garner
+all: garner
 	@:
 
 install: $(O)/garner ## into $(DESTDIR)$(PREFIX)/bin

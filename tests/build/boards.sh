@@ -8,5 +8,12 @@ for board in ${BOARDS:-x86_64 aarch64 armv7 tiny}; do
 		echo "ok board $board, $(wc -c <"build/$board/garner") bytes"
 	else
 		echo "not ok board $board: does not build or its selftest fails"
+		continue
+	fi
+	# No interpreter, no stack that can be executed.
+	if readelf -lW "build/$board/garner" | grep 'INTERP\|GNU_STACK.*E'; then
+		echo "not ok board $board is static: see the log"
+	else
+		echo "ok board $board is static"
 	fi
 done

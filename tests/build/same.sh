@@ -1,5 +1,6 @@
 #!/bin/sh
-# The same tree gives the same bytes, wherever it lies and whoever asks.
+# The same tree gives the same bytes, wherever it lies and whoever asks; and what
+# is built again is what changed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 here=$PWD
@@ -24,4 +25,26 @@ if strings -a "build/$board/garner" | grep -F -e "$tmp" -e "$here" -e "${HOME:-/
 	echo "not ok no path of the machine in the binary: see the log"
 else
 	echo "ok no path of the machine in the binary"
+fi
+
+again=$(make 2>&1)
+if [ -z "$again" ]; then
+	echo "ok nothing changed, nothing is done"
+else
+	echo "not ok nothing changed, nothing is done: $again" | tr '\n' ' '
+	echo
+fi
+sed -i 's/^\(CONFIG_SPILL_KIB\)=.*/\1=64/' "build/$board/.config"
+make >log 2>&1
+if grep '^cc  .*spill' log && grep 'SPILL_KIB 64' "build/$board/autoconf.h"; then
+	echo "ok an option that changes is compiled in"
+else
+	echo "not ok an option that changes is compiled in: it is not"
+fi
+rm "build/$board/.config"
+make >/dev/null
+if [ "$mine" = "$(sha256sum <"build/$board/garner")" ]; then
+	echo "ok back to the defconfig, back to the same bytes"
+else
+	echo "not ok back to the defconfig, back to the same bytes: they differ"
 fi
