@@ -49,7 +49,8 @@ err_sys(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	int code = code_of_errno(saved);
-	size_t len;
+	const char *why = strerror(saved);
+	size_t len, most;
 	va_list ap;
 
 	if (e == NULL)
@@ -60,9 +61,12 @@ err_sys(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
+	/* A path can fill the text, and the reason matters more. */
 	len = strlen(e->text);
-	(void)snprintf(e->text + len, sizeof(e->text) - len, ": %s",
-	    strerror(saved));
+	most = sizeof(e->text) - sizeof(": ") - strlen(why);
+	if (len > most)
+		len = most;
+	(void)snprintf(e->text + len, sizeof(e->text) - len, ": %s", why);
 	errno = saved;
 	return (code);
 }

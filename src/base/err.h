@@ -51,8 +51,9 @@ int err_set(struct err *e, int code, const char *fmt, ...)
  * err_sys(e, fmt, ...):
  * As err_set, with the reason of errno appended (": No such file or
  * directory") and the code that fits it (ENOENT is ERR_ABSENT, ENOSPC and
- * EDQUOT are ERR_SPACE, EACCES, EPERM and EROFS are ERR_DENIED, ...). errno is
- * read at the call and kept. Return the code.
+ * EDQUOT are ERR_SPACE, EACCES, EPERM and EROFS are ERR_DENIED, ...). Where
+ * both do not fit, the text is cut. errno is read at the call and kept. Return
+ * the code.
  */
 int err_sys(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
