@@ -16,7 +16,8 @@ buf_room(struct buf *b, size_t n, uint8_t **ret, struct err *e)
 		    "more than the %zu bytes allowed here", b->max));
 	if (b->len + n > cap) {
 		while (cap < b->len + n)
-			cap = cap < 64 ? 64 : cap * 2;
+			cap = cap < 64 ? 64 :
+			    cap <= SIZE_MAX / 2 ? cap * 2 : SIZE_MAX;
 		if (cap > b->max)
 			cap = b->max;
 		if ((p = realloc(b->p, cap)) == NULL)
