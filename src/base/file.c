@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,11 +224,26 @@ err0:
 	return (rc);
 }
 
+/* A folder is there, made now or before; errno says why not. */
+static bool
+have_dir(const char *path, mode_t mode)
+{
+	struct stat st;
+	int why;
+
+	if (mkdir(path, mode) == 0)
+		return (true);
+	why = errno;	/* stat has a reason of its own */
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return (true);
+	errno = why;
+	return (false);
+}
+
 int
 file_mkdirs(const char *path, mode_t mode, struct err *e)
 {
 	char *copy, *s;
-	struct stat st;
 	int rc = 0;
 
 	if ((copy = strdup(path)) == NULL)
@@ -237,8 +253,7 @@ file_mkdirs(const char *path, mode_t mode, struct err *e)
 			continue;
 		char c = *s;
 		*s = '\0';
-		if (mkdir(copy, mode) == -1 && errno != EEXIST &&
-		    (stat(copy, &st) == -1 || !S_ISDIR(st.st_mode))) {
+		if (!have_dir(copy, mode)) {
 			rc = err_sys(e, "cannot make the folder '%s'", copy);
 			break;
 		}
