@@ -120,24 +120,45 @@ find(const struct opt_set *sets, size_t n, const char *name, size_t len,
 	return (NULL);
 }
 
+/* ${len} characters of ${word} are the name, the rest could be a secret. */
 static int
-unknown(const struct opt_set *sets, size_t n, const char *word, struct err *e)
+unknown_long(const struct opt_set *sets, size_t n, const char *word,
+    size_t len, struct err *e)
 {
+	char name[DISTANCE_MAX + 1];
 	const struct opt *o;
 	const char *best = NULL;
-	unsigned d, least = 4;
+	unsigned d, least = len < 4 ? (unsigned)len : 4;
 	size_t i;
 
-	for (i = 0; i < n && word[1] == '-'; i++)
+	(void)snprintf(name, sizeof(name), "%.*s", (int)len, word + 2);
+	for (i = 0; i < n; i++)
 		for (o = sets[i].opts; o != NULL && o->name != NULL; o++)
-			if ((d = opt_distance(word + 2, o->name)) < least) {
+			if (o->help != NULL &&
+			    (d = opt_distance(name, o->name)) < least) {
 				least = d;
 				best = o->name;
 			}
-	(void)err_set(e, ERR_USAGE, "unknown option '%s'", word);
+	(void)err_set(e, ERR_USAGE, "unknown option '%.*s'", (int)len + 2,
+	    word);
 	if (best != NULL)
-		return (err_hint(e, "did you mean --%s?", best));
-	return (err_hint(e, "--help lists the options"));
+		(void)err_hint(e, "did you mean --%s?", best);
+	else
+		(void)err_hint(e, "--help lists the options");
+	return (ERR_USAGE);
+}
+
+static int
+unknown_short(const char *word, char letter, struct err *e)
+{
+
+	if (word[2] == '\0')
+		(void)err_set(e, ERR_USAGE, "unknown option '%s'", word);
+	else
+		(void)err_set(e, ERR_USAGE, "unknown option '-%c' in '%s'",
+		    letter, word);
+	(void)err_hint(e, "--help lists the options");
+	return (ERR_USAGE);
 }
 
 static int
@@ -219,7 +240,7 @@ parse_long(const struct opt_set *sets, size_t n, int argc, char **argv,
 	eq = strchr(name, '=');
 	len = eq != NULL ? (size_t)(eq - name) : strlen(name);
 	if ((o = find(sets, n, name, len, 0, &field)) == NULL)
-		return (unknown(sets, n, word, e));
+		return (unknown_long(sets, n, word, len, e));
 	if (eq != NULL)
 		v = eq + 1;
 	if (o->kind == OPT_FLAG && v != NULL) {
@@ -250,7 +271,7 @@ parse_short(const struct opt_set *sets, size_t n, int argc, char **argv,
 
 	for (s = word + 1; *s != '\0'; s++) {
 		if ((o = find(sets, n, NULL, 0, *s, &field)) == NULL)
-			return (unknown(sets, n, word, e));
+			return (unknown_short(word, *s, e));
 		if (o->kind == OPT_FLAG || o->kind == OPT_COUNT) {
 			if ((rc = assign(o, field, NULL, e)) != 0)
 				return (rc);
