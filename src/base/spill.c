@@ -103,8 +103,9 @@ spill_read(struct spill *s, uint64_t off, void *p, size_t len, struct err *e)
 		if (got != cold)
 			return (err_set(e, ERR_FAIL, "%s is cut short", what));
 	}
-	memcpy((uint8_t *)p + cold, s->win + (off + cold - s->base),
-	    len - cold);
+	if (cold < len)
+		memcpy((uint8_t *)p + cold, s->win + (off + cold - s->base),
+		    len - cold);
 	return (0);
 }
 
@@ -120,8 +121,9 @@ spill_patch(struct spill *s, uint64_t off, const void *p, size_t len,
 	if (cold > 0 &&
 	    (rc = file_pwrite(s->fd, p, cold, off, what, e)) != 0)
 		return (rc);
-	memcpy(s->win + (off + cold - s->base), (const uint8_t *)p + cold,
-	    len - cold);
+	if (cold < len)
+		memcpy(s->win + (off + cold - s->base),
+		    (const uint8_t *)p + cold, len - cold);
 	return (0);
 }
 
