@@ -10,6 +10,7 @@
 
 #include "base/sort.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ sorter_new(struct sorter **ret, const char *dir, size_t mem, sort_cmp *cmp,
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (err_nomem(e));
+	mem -= sizeof(*s);
 	if ((s->block = malloc(mem)) == NULL) {
 		free(s);
 		return (err_nomem(e));
@@ -282,6 +284,15 @@ sorter_add(struct sorter *s, const void *rec, size_t len, struct err *e)
 
 /* ---- merging ---- */
 
+/* Is there a whole record at the head's cursor? */
+static bool
+head_whole(const struct head *h)
+{
+	size_t have = h->len - h->at;
+
+	return (have >= 4 && have - 4 >= load_le32(h->win + h->at));
+}
+
 /* Have a whole record at the head's cursor: 1, 0 at the end of its run. */
 static int
 head_fill(struct head *h, struct err *e)
@@ -289,7 +300,7 @@ head_fill(struct head *h, struct err *e)
 	size_t have = h->len - h->at, want, got;
 	int rc;
 
-	if (have >= 4 && have >= 4 + (size_t)load_le32(h->win + h->at))
+	if (head_whole(h))
 		return (1);
 	memmove(h->win, h->win + h->at, have);
 	h->at = 0;
@@ -307,6 +318,9 @@ head_fill(struct head *h, struct err *e)
 		h->rest.off += want;
 		h->len += want;
 	}
+	/* The window holds two of the longest: the length is not ours. */
+	if (h->len > 0 && !head_whole(h))
+		return (err_set(e, ERR_FAIL, "%s is damaged", what));
 	return (h->len > 0);
 }
 

@@ -23,13 +23,17 @@ struct sorter;
 
 /**
  * sorter_new(ret, dir, mem, cmp, e):
- * ${mem} bytes (at least 128 KiB) are all it will use. ${dir} is borrowed and
+ * ${mem} bytes (at least 64 KiB) are all it will use. ${dir} is borrowed and
  * touched only when memory does not do. Return 0 or ERR_NOMEM.
  */
 int sorter_new(struct sorter **ret, const char *dir, size_t mem,
     sort_cmp *cmp, struct err *e);
 
-/* Add a record of at most SORT_RECORD_MAX bytes. */
+/**
+ * sorter_add(s, rec, len, e):
+ * Add a record of at most SORT_RECORD_MAX bytes. Return 0, ERR_LIMIT when it is
+ * longer, or what the file system says; after that only reset and free are left.
+ */
 int sorter_add(struct sorter *s, const void *rec, size_t len, struct err *e);
 
 /**
