@@ -92,20 +92,19 @@ int
 slab_get_chunk(struct slab_pool *pool, uint32_t len, struct chunk *ret,
     struct err *e)
 {
-	unsigned n = (len + SLAB_LEN - 1) / SLAB_LEN;
+	unsigned n = len / SLAB_LEN + (len % SLAB_LEN != 0);
 	int rc;
 
 	ret->slab = SLAB_NONE;
 	ret->off = 0;
-	ret->len = len;
-	if (n == 0)
-		return (0);
+	ret->len = 0;
 	if (n > pool->n)
 		return (err_set(e, ERR_LIMIT,
 		    "%u bytes do not fit the pool of %u slabs", len, pool->n));
-	if ((rc = take(pool, n, &ret->slab, e)) != 0)
-		ret->len = 0;
-	return (rc);
+	if (n > 0 && (rc = take(pool, n, &ret->slab, e)) != 0)
+		return (rc);
+	ret->len = len;
+	return (0);
 }
 
 void

@@ -10,7 +10,7 @@
  * of the whole pipeline.
  *
  * Deadlock: only one unfinished chunk may hold slabs while waiting for more (the
- * reader's), or a holder takes all it needs in one slab_get_many.
+ * reader's), or a holder takes all it needs in one slab_get_chunk.
  */
 
 #include <pthread.h>
@@ -70,7 +70,7 @@ int slab_get(struct slab_pool *pool, uint16_t *ret, struct err *e);
  * slab_get_chunk(pool, len, ret, e):
  * Take a linked chain for ${len} bytes at once, or wait until that many are
  * free. Return 0, ERR_CANCEL, or ERR_LIMIT when the pool is too small ever to
- * hold it. Release it with chunk_free.
+ * hold it; the chunk is empty then. Release it with chunk_free.
  */
 int slab_get_chunk(struct slab_pool *pool, uint32_t len, struct chunk *ret,
     struct err *e);
