@@ -122,12 +122,11 @@ endef
 objs := src/main.o
 $(foreach f,$(folders),$(eval $(call folder,$f)))
 
-# A face's kinds are objects too, and a table of them: face, type, header, path.
-faces := store source cmd
+# A face's kinds are objects too, and a table of them: type, header, path.
 face-store  := store_kind store/store.h   src/store/
 face-source := source_kind source/source.h src/source/
 face-cmd    := cmd cli/cmd.h src/cli/cmd_
-faces := $(foreach f,$(faces),$(if $($f-y)$($f-),$f))
+faces := $(foreach f,store source cmd,$(if $(wildcard src/$(word 2,$(face-$f))),$f))
 objs  += $(foreach f,$(faces),$($f-y:%=$(word 3,$(face-$f))%.o) gen/table_$f.o)
 OBJS  := $(objs:%=$(O)/%)
 libs  := $(sort $(lib-y))
@@ -155,7 +154,7 @@ endif
 # ---- our own code -----------------------------------------------------------
 warnings := -Wall -Wextra -Wundef -Wshadow -Wvla -Wmissing-prototypes \
   $(if $(filter dev,$(VARIANT))$(CI),-Werror)
-cppflags = $(tc_cppflags) -D_GNU_SOURCE -DGARNER_VERSION='"$(VERSION)"' -Isrc -Itests \
+cppflags = $(tc_cppflags) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -Itests \
   -include $(O)/autoconf.h $(lib_cflags) $(CPPFLAGS)
 # $(cflags-FOLDER) and $(cflags-FILE.o) are the folders' own words; a path never
 # gets into the binary.
