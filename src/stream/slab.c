@@ -16,6 +16,7 @@ slab_pool_open(struct slab_pool *pool, unsigned n, struct err *e)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (pool->mem == MAP_FAILED) {
 		free(pool->slab);
+		pool->slab = NULL;
 		return (err_nomem(e));
 	}
 	pool->n = pool->n_free = n;

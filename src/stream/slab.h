@@ -51,7 +51,8 @@ struct chunk {
 
 /**
  * slab_pool_open(pool, n, e):
- * A pool of ${n} slabs. Return 0 or ERR_NOMEM.
+ * A pool of ${n} slabs, less than SLAB_NONE. Return 0, or ERR_NOMEM, after which
+ * slab_pool_close is fine.
  */
 int slab_pool_open(struct slab_pool *pool, unsigned n, struct err *e);
 void slab_pool_close(struct slab_pool *pool);
