@@ -128,11 +128,16 @@ face-source := source_kind source/source.h src/source/
 face-cmd    := cmd cli/cmd.h src/cli/cmd_
 faces := $(foreach f,store source cmd,$(if $(wildcard src/$(word 2,$(face-$f))),$f))
 objs  += $(foreach f,$(faces),$($f-y:%=$(word 3,$(face-$f))%.o) gen/table_$f.o)
+objs  += gen/licenses.o
 OBJS  := $(objs:%=$(O)/%)
 libs  := $(sort $(lib-y))
 
 $(O)/gen/table_%.c: tools/table.sh FORCE
 	$(call keep,tools/table.sh $* $(wordlist 1,2,$(face-$*)) '$($*-y)' '$($*-)')
+
+# What `garner version --licenses` shows; a system's libraries bring their own.
+$(O)/gen/licenses.c: tools/licenses.sh LICENSE $(O)/deps.list
+	$(call keep,tools/licenses.sh $(addprefix $(O)/deps/,$(if $(filter musl,$(VARIANT)),musl) $(if $(filter-out system,$(VARIANT)),$(libs))))
 
 # ---- the libraries ----------------------------------------------------------
 ifeq ($(VARIANT),system)
@@ -231,6 +236,6 @@ $(BENCHES): $(O)/bench/%: $(O)/tests/bench/%.o $(O)/parts.a
 .PHONY: all garner config menuconfig savedefconfig install where try units fuzzers \
   benches FORCE
 # Kept: to look into, and to start from.
-.PRECIOUS: $(O)/%.o $(O)/gen/table_%.c
+.PRECIOUS: $(O)/%.o $(O)/gen/table_%.c $(O)/gen/licenses.c
 -include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/bench/*.c))
 endif

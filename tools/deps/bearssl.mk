@@ -1,5 +1,6 @@
 # BearSSL: SHA-256, HMAC, AES.
 package := bearssl
+notice  := LICENSE.txt
 files   := $(addprefix src/,settings.c codec/*.c hash/*.c kdf/*.c mac/*.c symcipher/*.c)
 headers := inc/*.h
 # The unaligned loads are deliberate, but a sanitizer cannot know.

@@ -1,12 +1,11 @@
 # The C library of the static binary.
 package := musl
+notice  := COPYRIGHT
 
 # Debian's name of the ABI -> musl's.
 musl_target := $(or $(musl_target.$(TARGET)),$(TARGET:-gnu=-musl))
 musl_target.arm-linux-gnueabihf := arm-linux-musleabihf
 
-# Its own configure takes a second and needs nothing; $(MAKE) below is its own
-# Makefile, which reads none of our variables.
 # Its own configure takes a second and needs nothing. The empty archive is what
 # says that this library, like any other, is there.
 out/lib/libmusl.a:

@@ -2,6 +2,7 @@
 # would probe for the other ninety-nine hundredths. conf/sodium/glue.c closes
 # the holes that remain.
 package := libsodium
+notice  := LICENSE
 root    := src/libsodium
 files   := $(addprefix $(root)/,crypto_onetimeauth/poly1305/*.c \
   crypto_onetimeauth/poly1305/donna/*.c crypto_onetimeauth/poly1305/sse2/*.c \

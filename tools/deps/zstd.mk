@@ -1,5 +1,6 @@
 # zstd: streaming compression and decompression, one thread, today's format only.
 package := libzstd
+notice  := LICENSE
 files   := lib/common/*.c lib/compress/*.c lib/decompress/*.c lib/decompress/*.S
 headers := lib/zstd.h lib/zstd_errors.h
 flags   := -Isrc/lib -DXXH_NAMESPACE=ZSTD_ -DZSTD_LEGACY_SUPPORT=0 -DDEBUGLEVEL=0
