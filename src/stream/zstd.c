@@ -149,9 +149,9 @@ zstd_unpack_run(struct zstd_unpack *z, struct span *in, struct span *out,
 		left = ZSTD_decompressStream(z->ctx, &o, &i);
 		in->at = i.pos;
 		out->at = o.pos;
+		z->inside = left != 0;	/* an error is not 0 either */
 		if (ZSTD_isError(left))
 			return (unpack_error(left, e));
-		z->inside = left != 0;
 		if (o.pos == o.size)
 			return (i.pos == i.size && left == 0);
 		if (i.pos == i.size)

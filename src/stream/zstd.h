@@ -2,8 +2,9 @@
 #define STREAM_ZSTD_H
 
 /*
- * zstd, streaming only: any piece in, any piece out, memory fixed when the
- * context is made. This is the one file that knows the library.
+ * zstd, streaming only: any piece in, any piece out, in memory that the window
+ * bounds; the library takes it with the first frame and keeps it. This is the
+ * one file that knows the library.
  */
 
 #include <stdbool.h>
@@ -76,7 +77,7 @@ void zstd_unpack_begin(struct zstd_unpack *z);
 int zstd_unpack_run(struct zstd_unpack *z, struct span *in, struct span *out,
     struct err *e);
 
-/* After the last input: did it end with a whole frame? */
+/* After the last input: was it nothing but whole frames? */
 bool zstd_unpack_whole(const struct zstd_unpack *z);
 
 /**
