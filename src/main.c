@@ -1,9 +1,8 @@
-#include <stdio.h>
+#include "cli/main.h"
 
 int
-main(void)
+main(int argc, char **argv)
 {
 
-	puts("garner");
-	return (0);
+	return (cli_main(argc, argv));
 }

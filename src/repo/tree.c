@@ -55,6 +55,7 @@ tree_push(struct tree_stack *ts, const struct id *id, struct tree *ret,
 	}
 	ret->end = spill_top(&ts->text);
 	ret->at = 0;
+	ret->path_len = 0;
 	ret->done = false;
 	return (0);
 }

@@ -18,6 +18,7 @@
 struct tree {
 	uint64_t start, end; /* its text on the stack */
 	uint64_t at;         /* behind the node read last; 0: none was */
+	uint32_t path_len;   /* for whoever walks: of its folder's path */
 	bool done;
 };
 
