@@ -159,7 +159,7 @@ endif
 # ---- our own code -----------------------------------------------------------
 warnings := -Wall -Wextra -Wundef -Wshadow -Wvla -Wmissing-prototypes \
   $(if $(filter dev,$(VARIANT))$(CI),-Werror)
-cppflags = $(tc_cppflags) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -Itests \
+cppflags = $(tc_cppflags) -D_GNU_SOURCE -DGARNER_VERSION='"$(VERSION)"' -Isrc -Itests \
   -include $(O)/autoconf.h $(lib_cflags) $(CPPFLAGS)
 # $(cflags-FOLDER) and $(cflags-FILE.o) are the folders' own words; a path never
 # gets into the binary.
