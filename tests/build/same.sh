@@ -8,7 +8,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir "$tmp/elsewhere"
-cp -R Makefile Kconfig boards src tools "$tmp/elsewhere"
+cp -R Makefile Kconfig LICENSE boards src tools "$tmp/elsewhere"
 make || exit 1
 cd "$tmp/elsewhere" || exit 1
 env -u CI LC_ALL=C TZ=Asia/Kathmandu make || exit 1
