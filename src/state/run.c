@@ -13,9 +13,12 @@ enum {
 	PER_PAGE = 85,
 	TRAILER = PER_PAGE * RECORD_LEN, /* u64 checksum, u32 records */
 	BLOOM = 64,          /* bytes of a block: one cache line, one read */
-	BLOOM_KEYS = 51,     /* for a block: 10 bits each */
+	BLOOM_SUM = 60,      /* where its checksum is; bits before it */
+	BLOOM_BITS = BLOOM_SUM * 8,
+	BLOOM_KEYS = 48,     /* for a block: 10 bits each */
 	BLOOM_PROBES = 6,
 	BUFFER = 8 * PAGE,
+	NEAR = 3,            /* pages beside a guess that are tried in turn */
 };
 
 static const uint8_t magic[16] = "garner run 1\n";
@@ -201,21 +204,42 @@ fence_add(struct run_writer *w, const uint8_t *id, struct err *e)
 	return (stretch_add(w, &w->fence, key, sizeof(key), e));
 }
 
-static int
-bloom_add(struct run_writer *w, const uint8_t *id, struct err *e)
+static uint32_t
+bloom_sum(const uint8_t *block, uint64_t no)
 {
-	uint32_t h = load_le32(id + 8), step = load_le32(id + 12) | 1;
-	uint64_t no = bloom_block(id, w->blooms);
-	int i, rc;
+
+	return ((uint32_t)sum64(block, BLOOM_SUM, no));
+}
+
+/* The blocks before ${no} are complete. */
+static int
+bloom_upto(struct run_writer *w, uint64_t no, struct err *e)
+{
+	int rc;
 
 	for (; w->block_no < no; w->block_no++) {
+		store_le32(w->block + BLOOM_SUM,
+		    bloom_sum(w->block, w->block_no));
 		rc = stretch_add(w, &w->bloom, w->block, BLOOM, e);
 		if (rc != 0)
 			return (rc);
 		memset(w->block, 0, BLOOM);
 	}
-	for (i = 0; i < BLOOM_PROBES; i++, h += step)
-		w->block[h >> 3 & 63] |= (uint8_t)(1 << (h & 7));
+	return (0);
+}
+
+static int
+bloom_add(struct run_writer *w, const uint8_t *id, struct err *e)
+{
+	uint32_t h = load_le32(id + 8), step = load_le32(id + 12) | 1, bit;
+	int i, rc;
+
+	if ((rc = bloom_upto(w, bloom_block(id, w->blooms), e)) != 0)
+		return (rc);
+	for (i = 0; i < BLOOM_PROBES; i++, h += step) {
+		bit = h % BLOOM_BITS;
+		w->block[bit / 8] |= (uint8_t)(1 << bit % 8);
+	}
 	return (0);
 }
 
@@ -248,13 +272,8 @@ run_writer_end(struct run_writer *w, struct err *e)
 		    (unsigned long long)w->n));
 	if (w->in_page > 0 && (rc = page_end(w, e)) != 0)
 		return (rc);
-	for (; w->block_no < w->blooms; w->block_no++) {
-		rc = stretch_add(w, &w->bloom, w->block, BLOOM, e);
-		if (rc != 0)
-			return (rc);
-		memset(w->block, 0, BLOOM);
-	}
-	if ((rc = stretch_flush(w, &w->page, e)) != 0 ||
+	if ((rc = bloom_upto(w, w->blooms, e)) != 0 ||
+	    (rc = stretch_flush(w, &w->page, e)) != 0 ||
 	    (rc = stretch_flush(w, &w->bloom, e)) != 0 ||
 	    (rc = stretch_flush(w, &w->fence, e)) != 0)
 		return (rc);
@@ -371,8 +390,10 @@ page_read(const struct run *r, uint64_t no, uint8_t *page, unsigned *ret_n,
 	rc = file_pread(r->fd, page, PAGE, (1 + no) * PAGE, &got, what, e);
 	if (rc != 0)
 		return (rc);
-	*ret_n = load_le32(page + TRAILER + 8);
-	if (got != PAGE || *ret_n == 0 || *ret_n > PER_PAGE ||
+	/* All pages but the last are full. */
+	*ret_n = no + 1 < r->pages ? PER_PAGE :
+	    (unsigned)(r->n - no * PER_PAGE);
+	if (got != PAGE || load_le32(page + TRAILER + 8) != *ret_n ||
 	    load_le64(page + TRAILER) != sum64(page, TRAILER, no))
 		return (corrupt(e));
 	return (0);
@@ -383,41 +404,61 @@ static int
 bloom_ask(const struct run *r, const struct id *id, struct err *e)
 {
 	uint32_t h = load_le32(id->b + 8), step = load_le32(id->b + 12) | 1;
+	uint64_t no = bloom_block(id->b, r->blooms);
 	uint8_t block[BLOOM];
+	uint32_t bit;
 	size_t got;
 	int i, rc;
 
-	rc = file_pread(r->fd, block, BLOOM, bloom_off(r->pages) +
-	    bloom_block(id->b, r->blooms) * BLOOM, &got, what, e);
+	rc = file_pread(r->fd, block, BLOOM, bloom_off(r->pages) + no * BLOOM,
+	    &got, what, e);
 	if (rc != 0)
 		return (rc);
-	if (got != BLOOM)
+	if (got != BLOOM || load_le32(block + BLOOM_SUM) !=
+	    bloom_sum(block, no))
 		return (corrupt(e));
-	for (i = 0; i < BLOOM_PROBES; i++, h += step)
-		if ((block[h >> 3 & 63] & 1 << (h & 7)) == 0)
+	for (i = 0; i < BLOOM_PROBES; i++, h += step) {
+		bit = h % BLOOM_BITS;
+		if ((block[bit / 8] & 1 << bit % 8) == 0)
 			return (0);
+	}
 	return (1);
 }
 
-/* The pages [lo, hi] that can hold the key, and a guess between them. */
-static void
+/* How many fences are below the key, or, with ${at}, at or below it? */
+static uint64_t
+fences_below(const struct run *r, uint64_t key, bool at)
+{
+	uint64_t lo = 0, hi = r->n_fence, m;
+
+	while (lo < hi) {
+		m = lo + (hi - lo) / 2;
+		if (r->fence[m] < key || (at && r->fence[m] == key))
+			lo = m + 1;
+		else
+			hi = m;
+	}
+	return (lo);
+}
+
+/*
+ * The pages [lo, hi] that can hold the key, and a guess between them. Several
+ * pages can begin with one key, and it can begin on the page before them. False
+ * when it lies before the first.
+ */
+static bool
 page_range(const struct run *r, uint64_t key, uint64_t *lo, uint64_t *hi,
     uint64_t *guess)
 {
-	uint64_t a = 0, b = r->n_fence, m, k0, k1;
+	uint64_t a = fences_below(r, key, false), k0, k1;
+	uint64_t b = fences_below(r, key, true);
 
-	while (b - a > 1) {	/* the last fence at or before the key */
-		m = a + (b - a) / 2;
-		if (r->fence[m] <= key)
-			a = m;
-		else
-			b = m;
-	}
+	if (b == 0)
+		return (false);
+	if (a > 0)
+		a--;
 	*lo = a * r->step;
 	*hi = b < r->n_fence ? b * r->step - 1 : r->pages - 1;
-	/* Equal first keys may begin on the page before. */
-	if (r->fence[a] >= key && *lo > 0)
-		--*lo;
 	k0 = r->fence[a];
 	k1 = b < r->n_fence ? r->fence[b] : UINT64_MAX;
 	*guess = *lo;
@@ -431,6 +472,7 @@ page_range(const struct run *r, uint64_t key, uint64_t *lo, uint64_t *hi,
 	}
 	if (*guess > *hi)
 		*guess = *hi;
+	return (true);
 }
 
 /* Binary search of one page: the record's index, or -1. */
@@ -461,32 +503,34 @@ run_find(const struct run *r, enum blob_type type, const struct id *id,
 	struct record want = { *id, { 0, 0, 0, 0, type } }, got;
 	uint8_t key[RECORD_LEN], page[PAGE];
 	uint64_t lo, hi, at;
-	unsigned n = 0;
+	unsigned n = 0, tries;
 	int rc, i;
 
 	if (r->n == 0)
 		return (0);
 	if (!likely && r->pages > 1 && (rc = bloom_ask(r, id, e)) <= 0)
 		return (rc);
+	if (!page_range(r, load_be64(id->b), &lo, &hi, &at))
+		return (0);
 	record_encode(&want, key);
-	page_range(r, load_be64(id->b), &lo, &hi, &at);
-	for (;;) {
+	for (tries = 0;; tries++) {
 		if ((rc = page_read(r, at, page, &n, e)) != 0)
 			return (rc);
 		if (record_cmp(key, RECORD_LEN, page, RECORD_LEN) < 0) {
 			if (at == lo)
 				return (0);
-			hi = at - 1;
-			at = hi;	/* guesses are off by little */
+			at = hi = at - 1;	/* guesses are off by little */
 		} else if (record_cmp(key, RECORD_LEN,
 		    page + (n - 1) * RECORD_LEN, RECORD_LEN) > 0) {
 			if (at == hi)
 				return (0);
-			lo = at + 1;
-			at = lo;
+			at = lo = at + 1;
 		} else {
 			break;
 		}
+		/* But ids can be chosen so that they are not. */
+		if (tries >= NEAR)
+			at = lo + (hi - lo) / 2;
 	}
 	if ((i = page_search(page, n, key)) < 0)
 		return (0);

@@ -7,8 +7,9 @@
  *     page 0        header
  *     pages 1..P    85 records of 48 bytes, sorted by (id, type), and a trailer
  *                   with their number and a checksum: flash forgets
- *     Bloom blocks  64 bytes each; a block covers a stretch of ids, so that it
- *                   is written in order and asked with one read
+ *     Bloom blocks  64 bytes each, four of them a checksum; a block covers a
+ *                   stretch of ids, so that it is written in order and asked
+ *                   with one read
  *     fence         the first eight bytes of each page's first id
  *
  * An id is uniform, so the fence (as much of it as the budget allows, every
