@@ -100,20 +100,16 @@ copy_tag(const struct held *h, uint8_t tag[SEAL_TAG])
 	}
 }
 
+/* Check the tag of what lies in the slabs, then decrypt it there. */
 static int
-hold_in_slabs(struct held *h, const char *name, uint32_t offset, struct err *e)
+unseal_slabs(struct held *h, struct err *e)
 {
 	struct repo *r = h->br->r;
 	uint8_t tag[SEAL_TAG], *p;
 	struct chunk_walk w;
 	struct chunk body;
 	size_t n;
-	int rc;
 
-	h->fill = chunk_walk(&r->pool, &h->chunk);
-	rc = store_get(r->store, name, offset, h->chunk.len, into_slabs, h, e);
-	if (rc != 0)
-		return (rc);
 	unseal_begin(&h->seal, &r->key, slab_data(&r->pool, h->chunk.slab));
 	body = body_of(h);
 	for (w = chunk_walk(&r->pool, &body); chunk_next(&w, &p, &n);)
@@ -145,7 +141,9 @@ hold(struct held *h, struct blob_reader *br, const char *name,
 	}
 	if ((rc = slab_get_chunk(&r->pool, len, &h->chunk, e)) != 0)
 		return (rc);
-	return (hold_in_slabs(h, name, offset, e));
+	h->fill = chunk_walk(&r->pool, &h->chunk);
+	rc = store_get(r->store, name, offset, len, into_slabs, h, e);
+	return (rc != 0 ? rc : unseal_slabs(h, e));
 }
 
 static void
@@ -299,35 +297,74 @@ open_held(struct held *h, struct opening *o, bool packed, struct err *e)
 	return (rc);
 }
 
-int
-blob_read_from(struct blob_reader *br, const char *name, uint32_t offset,
-    const struct pack_entry *x, store_sink *fn, void *cookie, struct err *e)
+/* From held ciphertext that is proven to the plain bytes, and their hash. */
+static int
+open_blob(struct held *h, const struct pack_entry *x, store_sink *fn,
+    void *cookie, struct err *e)
 {
-	struct opening o = { .br = br, .fn = fn, .cookie = cookie };
-	char hex[ID_HEX + 1];
-	struct held h;
+	struct opening o = { .br = h->br, .fn = fn, .cookie = cookie };
 	struct id got;
 	int rc;
 
-	if (x->length < SEAL_OVERHEAD)
-		return (err_set(e, ERR_CORRUPT, "blob %s is damaged: it is "
-		    "shorter than any", id_hex(&x->id, hex)));
 	o.max = x->plain != 0 ? x->plain : x->length - SEAL_OVERHEAD;
 	sha256_begin(&o.sha);
-	if ((rc = hold(&h, br, name, offset, x->length, e)) == 0)
-		rc = open_held(&h, &o, x->plain != 0, e);
-	let_go(&h);
-	if (rc == 0) {
-		sha256_end(&o.sha, &got);
-		if (!id_eq(&got, &x->id))
-			rc = err_set(e, ERR_CORRUPT, o.plain < o.max ?
-			    "it is shorter than the index says" :
-			    "its bytes do not hash to its id");
-	}
+	if ((rc = open_held(h, &o, x->plain != 0, e)) != 0)
+		return (rc);
+	sha256_end(&o.sha, &got);
+	if (id_eq(&got, &x->id))
+		return (0);
+	return (err_set(e, ERR_CORRUPT, o.plain < o.max ?
+	    "it is shorter than the index says" :
+	    "its bytes do not hash to its id"));
+}
+
+static int
+too_short(const struct pack_entry *x, struct err *e)
+{
+
+	if (x->length >= SEAL_OVERHEAD)
+		return (0);
+	return (err_set(e, ERR_CORRUPT, "it is shorter than any"));
+}
+
+static int
+blame(int rc, const struct pack_entry *x, const char *name, uint32_t offset,
+    struct err *e)
+{
+	char hex[ID_HEX + 1];
+
 	if (rc == ERR_CORRUPT)
 		(void)err_note(e, "blob %.16s in %s at %u",
 		    id_hex(&x->id, hex), name, offset);
 	return (rc);
+}
+
+int
+blob_read_from(struct blob_reader *br, const char *name, uint32_t offset,
+    const struct pack_entry *x, store_sink *fn, void *cookie, struct err *e)
+{
+	struct held h;
+	int rc;
+
+	if ((rc = too_short(x, e)) == 0) {
+		if ((rc = hold(&h, br, name, offset, x->length, e)) == 0)
+			rc = open_blob(&h, x, fn, cookie, e);
+		let_go(&h);
+	}
+	return (blame(rc, x, name, offset, e));
+}
+
+int
+blob_open(struct blob_reader *br, const struct chunk *c,
+    const struct pack_entry *x, const char *name, uint32_t offset,
+    store_sink *fn, void *cookie, struct err *e)
+{
+	struct held h = { .br = br, .in_slabs = true, .chunk = *c };
+	int rc;
+
+	if ((rc = too_short(x, e)) == 0 && (rc = unseal_slabs(&h, e)) == 0)
+		rc = open_blob(&h, x, fn, cookie, e);
+	return (blame(rc, x, name, offset, e));
 }
 
 int

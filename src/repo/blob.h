@@ -38,6 +38,15 @@ int blob_read_at(struct blob_reader *br, const struct id *id,
 int blob_read_from(struct blob_reader *br, const char *name, uint32_t offset,
     const struct pack_entry *x, store_sink *fn, void *cookie, struct err *e);
 
+/**
+ * blob_open(br, c, x, name, offset, fn, cookie, e):
+ * The same for one whose stored bytes lie in the slabs of ${c}, which are
+ * decrypted in place and stay the caller's. ${name} and ${offset} are for errors.
+ */
+int blob_open(struct blob_reader *br, const struct chunk *c,
+    const struct pack_entry *x, const char *name, uint32_t offset,
+    store_sink *fn, void *cookie, struct err *e);
+
 /* Length of a blob's plain bytes. */
 static inline uint32_t
 where_plain(const struct where *w)

@@ -425,7 +425,6 @@ repo_load_index(struct repo *r, bool for_writing, struct err *e)
 		.claims = CONFIG_PENDING_BLOBS,
 	};
 	uint64_t missing;
-	unsigned bad = 0;
 	int rc;
 
 	if (r->map != NULL)
@@ -435,8 +434,9 @@ repo_load_index(struct repo *r, bool for_writing, struct err *e)
 		return (rc);
 	if ((rc = repo_list(r, REPO_INDEX, offer, r, e)) != 0 ||
 	    (rc = blobmap_settle(r->map, &missing, e)) != 0 ||
-	    (rc = load_missing(r, for_writing, &bad, e)) != 0 ||
-	    (bad > 0 && (rc = adopt_unnamed(r, e)) != 0) ||
+	    (rc = load_missing(r, for_writing, &r->bad_indexes,
+	    e)) != 0 ||
+	    (r->bad_indexes > 0 && (rc = adopt_unnamed(r, e)) != 0) ||
 	    (rc = blobmap_commit(r->map, e)) != 0) {
 		blobmap_close(r->map);
 		r->map = NULL;

@@ -39,6 +39,7 @@ struct repo {
 	struct chunk_tables tables;
 	struct slab_pool pool; /* not touched before it is used */
 	struct blobmap *map; /* NULL before repo_load_index */
+	unsigned bad_indexes; /* which could not be read then */
 	atomic_bool *stop;   /* the user asked to end; borrowed, may be NULL */
 };
 

@@ -3,7 +3,7 @@
  *
  *     lock           held (flock) while the map is opened and loaded
  *     map            the manifest: which runs, how many packs, which index files
- *     packs-N        the pack table: 48 bytes each, appended to
+ *     packs-N        the pack table: 56 bytes each, appended to
  *     run-N          sorted runs
  *
  * The manifest is replaced by a rename, everything it names is complete by then;
@@ -36,7 +36,7 @@
 enum {
 	MAX_RUNS = 8,
 	GROWTH = 4,
-	PACK_LEN = 48,       /* id, u64 size, u32 blobs, u32 kinds */
+	PACK_LEN = 56,       /* id, u64 size, u64 sum, u32 blobs, u32 kinds */
 	HEAD_LEN = 80,       /* of the manifest, before the runs */
 	RUN_ENTRY = 16,      /* u64 number, u64 records */
 	OFFER_LEN = ID_LEN + 1,
@@ -44,7 +44,7 @@ enum {
 	SMALL_FENCE = 4096,
 };
 
-static const uint8_t magic[16] = "garner map 1\n";
+static const uint8_t magic[16] = "garner map 2\n";
 static const char what[] = "the blob map";
 
 /* A set of claimed ids: open addressing, emptied into a run when full. */
@@ -512,7 +512,7 @@ blobmap_settle(struct blobmap *m, uint64_t *ret, struct err *e)
 		return (rc);
 	if ((rc = manifest_open(m, &mf, &why)) != 0) {
 		if (rc != ERR_ABSENT)
-			log_warn("%s, making it anew", why.text);
+			log_info("%s, making it anew", why.text);
 		start_anew(m);
 	}
 	rc = compare_offers(m, &mf, ret, &vanished, e);
@@ -586,6 +586,17 @@ blobmap_pack_id(struct blobmap *m, const struct id *id)
 	m->pack.id = *id;
 }
 
+uint64_t
+pack_sum(const struct record *r)
+{
+	struct record x = *r;
+	uint8_t rec[RECORD_LEN];
+
+	x.where.pack = 0;	/* its number differs from map to map */
+	record_encode(&x, rec);
+	return (sum64(rec, RECORD_LEN, 0));
+}
+
 int
 blobmap_blob(struct blobmap *m, struct record *r, struct err *e)
 {
@@ -593,6 +604,7 @@ blobmap_blob(struct blobmap *m, struct record *r, struct err *e)
 
 	r->where.pack = m->loaded_packs;
 	m->pack.size += r->where.length + (r->where.plain != 0 ? 41u : 37u);
+	m->pack.sum += pack_sum(r);
 	m->pack.blobs++;
 	if (r->where.type == BLOB_TREE)
 		m->pack.tree = true;
@@ -620,8 +632,9 @@ blobmap_pack_end(struct blobmap *m, struct err *e)
 
 	memcpy(p, m->pack.id.b, ID_LEN);
 	store_le64(p + 32, m->pack.size);
-	store_le32(p + 40, m->pack.blobs);
-	store_le32(p + 44, (m->pack.data ? 1u : 0) | (m->pack.tree ? 2u : 0));
+	store_le64(p + 40, m->pack.sum);
+	store_le32(p + 48, m->pack.blobs);
+	store_le32(p + 52, (m->pack.data ? 1u : 0) | (m->pack.tree ? 2u : 0));
 	m->pack_out_n++;
 	m->loaded_packs++;
 	m->pack.blobs = 0;
@@ -1062,9 +1075,10 @@ blobmap_pack(struct blobmap *m, uint32_t no, struct pack_info *ret,
 		return (err_set(e, ERR_CORRUPT, "%s is damaged", what));
 	memcpy(ret->id.b, p, ID_LEN);
 	ret->size = load_le64(p + 32);
-	ret->blobs = load_le32(p + 40);
-	ret->data = p[44] & 1;
-	ret->tree = p[44] & 2;
+	ret->sum = load_le64(p + 40);
+	ret->blobs = load_le32(p + 48);
+	ret->data = p[52] & 1;
+	ret->tree = p[52] & 2;
 	return (0);
 }
 

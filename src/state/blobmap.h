@@ -29,9 +29,14 @@ struct blobmap_budget {
 struct pack_info {
 	struct id id;
 	uint64_t size;       /* sealed blobs, header and its length field */
+	uint64_t sum;        /* over its records: pack_sum of each, added up */
 	uint32_t blobs;
 	bool data, tree;     /* which kinds it holds */
 };
+
+/* A blob's share in the sum of its pack: two descriptions of a pack that have the
+ * same sum name the same blobs at the same places. */
+uint64_t pack_sum(const struct record *r);
 
 /**
  * blobmap_open(ret, state, repo, budget, e):

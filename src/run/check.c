@@ -1,0 +1,680 @@
+#include "run/check.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "base/sort.h"
+#include "repo/index.h"
+#include "repo/snapshot.h"
+#include "run/packscan.h"
+#include "run/treewalk.h"
+#include "state/marks.h"
+
+enum {
+	MARKS_MEM = 128 * 1024,
+	QUEUE = 16,
+	WORKERS_TOP = 16,
+	STACK = 256 * 1024,
+	/* A sort record: id, whose word it is, size, number. */
+	REC_LEN = ID_LEN + 1 + 8 + 4,
+	INDEXED = 0,
+	STORED = 1,
+};
+
+struct check {
+	struct repo *r;
+	const struct check_opts *o;
+	struct check_stats *stats;
+	struct marks *seen;  /* trees, by their position in the map */
+	struct treewalk walk;
+	char snap[ID_HEX + 1]; /* whose trees are walked */
+};
+
+/* ---- telling ---- */
+
+static void __attribute__((format(printf, 2, 3)))
+error(struct check *c, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	meter_add(&c->o->meter->errors, 1);
+	c->o->error(c->o->cookie, text);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+hint(struct check *c, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->o->hint(c->o->cookie, text);
+}
+
+static bool
+fatal(int rc)
+{
+
+	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE ||
+	    rc == ERR_DENIED);
+}
+
+/* ---- packs: what the index names against what is stored ---- */
+
+/* Called for each pack that is stored, with what the index says of it. */
+typedef int each_pack(struct check *c, const struct id *id, uint64_t size,
+    const struct pack_info *indexed, void *cookie, struct err *e);
+
+static int
+add_stored(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+	uint8_t rec[REC_LEN];
+
+	memcpy(rec, id->b, ID_LEN);
+	rec[ID_LEN] = STORED;
+	store_be64(rec + ID_LEN + 1, size);
+	store_le32(rec + ID_LEN + 9, 0);
+	return (sorter_add(cookie, rec, REC_LEN, e));
+}
+
+static int
+add_indexed(struct check *c, struct sorter *s, struct err *e)
+{
+	uint32_t i, n = blobmap_packs(c->r->map);
+	uint8_t rec[REC_LEN];
+	struct pack_info p;
+	int rc;
+
+	for (i = 0; i < n; i++) {
+		if ((rc = blobmap_pack(c->r->map, i, &p, e)) != 0)
+			return (rc);
+		memcpy(rec, p.id.b, ID_LEN);
+		rec[ID_LEN] = INDEXED;
+		store_be64(rec + ID_LEN + 1, p.size);
+		store_le32(rec + ID_LEN + 9, i);
+		if ((rc = sorter_add(s, rec, REC_LEN, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+/* The packs known by one id, as they come out of the sorter. */
+struct group {
+	struct id id;
+	unsigned indexed;    /* how many descriptions */
+	struct pack_info info; /* the first of them */
+	bool differ;         /* the others say something else */
+	bool stored;
+	uint64_t size;       /* as stored */
+};
+
+static int
+judge_group(struct check *c, const struct group *g, each_pack *fn,
+    void *cookie, struct err *e)
+{
+	char hex[ID_HEX + 1];
+
+	id_hex(&g->id, hex);
+	if (g->indexed > 0)
+		c->stats->packs++;
+	if (fn == NULL) {	/* the pass that judges */
+		if (g->differ)
+			error(c, "pack %s is described differently by two "
+			    "index files", hex);
+		else if (g->indexed > 1)
+			hint(c, "pack %.16s is named by several index files",
+			    hex);
+		if (g->indexed > 0 && !g->stored)
+			error(c, "pack %s is missing", hex);
+		else if (g->indexed > 0 && g->size != g->info.size)
+			error(c, "pack %s has %llu bytes, the index says %llu",
+			    hex, (unsigned long long)g->size,
+			    (unsigned long long)g->info.size);
+		if (g->indexed > 0 && g->info.data && g->info.tree)
+			hint(c, "pack %.16s holds data and trees", hex);
+		if (g->indexed == 0)
+			c->stats->orphans++;
+		return (0);
+	}
+	if (!g->stored)
+		return (0);
+	return (fn(c, &g->id, g->size, g->indexed > 0 ? &g->info : NULL,
+	    cookie, e));
+}
+
+static int
+join_record(struct check *c, struct group *g, const uint8_t *rec,
+    struct err *e)
+{
+	struct pack_info p;
+	int rc;
+
+	if (rec[ID_LEN] == STORED) {
+		g->stored = true;
+		g->size = load_be64(rec + ID_LEN + 1);
+		return (0);
+	}
+	rc = blobmap_pack(c->r->map, load_le32(rec + ID_LEN + 9), &p, e);
+	if (rc != 0)
+		return (rc);
+	if (g->indexed++ == 0)
+		g->info = p;
+	else if (p.blobs != g->info.blobs || p.sum != g->info.sum)
+		g->differ = true;
+	return (0);
+}
+
+/* Join both lists by id; ${fn} NULL: judge, else call it for what is stored. */
+static int
+join_packs(struct check *c, each_pack *fn, void *cookie, struct err *e)
+{
+	struct group g = { .indexed = 0 };
+	struct sorter *s;
+	bool any = false;
+	const void *p;
+	size_t len;
+	int rc;
+
+	rc = sorter_new(&s, c->r->state->scratch,
+	    (size_t)CONFIG_SORT_KIB * 1024, sort_bytes, e);
+	if (rc != 0)
+		return (rc);
+	if ((rc = add_indexed(c, s, e)) != 0 ||
+	    (rc = repo_list(c->r, REPO_PACK, add_stored, s, e)) != 0)
+		goto out;
+	while ((rc = sorter_next(s, &p, &len, e)) > 0) {
+		if (any && memcmp(g.id.b, p, ID_LEN) != 0) {
+			if ((rc = judge_group(c, &g, fn, cookie, e)) != 0)
+				goto out;
+			any = false;
+		}
+		if (!any) {
+			memset(&g, 0, sizeof(g));
+			memcpy(g.id.b, p, ID_LEN);
+			any = true;
+		}
+		if ((rc = join_record(c, &g, p, e)) != 0)
+			goto out;
+	}
+	if (rc == 0 && any)
+		rc = judge_group(c, &g, fn, cookie, e);
+
+out:
+	sorter_free(s);
+	return (rc);
+}
+
+static int
+check_packs(struct check *c, struct err *e)
+{
+	int rc;
+
+	c->o->phase(c->o->cookie, "checking the packs");
+	rc = join_packs(c, NULL, NULL, e);
+	if (rc == 0 && c->stats->orphans > 0)
+		hint(c, "%llu packs are named by no index file: rests of a "
+		    "backup that was cut, which prune removes",
+		    (unsigned long long)c->stats->orphans);
+	return (rc);
+}
+
+/* ---- trees ---- */
+
+static const char *
+where(const struct check *c)
+{
+
+	return (c->walk.path.len > 0 ? (const char *)c->walk.path.p : "/");
+}
+
+/* Not seen before: 1; seen, or not in the index: 0; or ERR_*. */
+static int
+first_visit(struct check *c, const struct id *id, struct err *e)
+{
+	struct where at;
+	uint64_t pos;
+	int rc;
+
+	rc = blobmap_find(c->r->map, BLOB_TREE, id, true, &at, &pos, e);
+	if (rc == 0)
+		return (1);	/* loading it will say what is wrong */
+	return (rc < 0 ? rc : marks_set(c->seen, pos, e));
+}
+
+static int
+check_content(struct check *c, struct err *e)
+{
+	const struct node *n = &c->walk.node;
+	struct content_reader r;
+	char hex[ID_HEX + 1];
+	uint64_t size = 0, i = 0;
+	struct where at;
+	struct id id;
+	int rc;
+
+	if (!n->has_content) {
+		error(c, "snapshot %.8s: %s: a file without a list of blobs",
+		    c->snap, where(c));
+		return (0);
+	}
+	content_begin(&r, &c->walk.ts, n);
+	for (; (rc = content_next(&r, &id, e)) > 0; i++) {
+		rc = blobmap_find(c->r->map, BLOB_DATA, &id, true, &at, NULL,
+		    e);
+		if (rc < 0)
+			return (rc);
+		if (rc == 0)
+			error(c, "snapshot %.8s: %s: blob %s is missing",
+			    c->snap, where(c), id_hex(&id, hex));
+		else
+			size += where_plain(&at);
+	}
+	if (rc == 0 && size != n->size && i == n->n_content)
+		hint(c, "snapshot %.8s: %s: its size and its blobs' do not "
+		    "agree", c->snap, where(c));
+	return (rc);
+}
+
+static int
+check_node(struct check *c, struct err *e)
+{
+	const struct node *n = &c->walk.node;
+	struct err why = ERR_INIT;
+	int rc;
+
+	if (!node_name_ok(n))
+		error(c, "snapshot %.8s: %s: a name that no file may have",
+		    c->snap, where(c));
+	switch (n->type) {
+	case NODE_FILE:
+		return (check_content(c, e));
+	case NODE_DIR:
+		if (!n->has_subtree) {
+			error(c, "snapshot %.8s: %s: a folder without a list",
+			    c->snap, where(c));
+			return (0);
+		}
+		if ((rc = first_visit(c, &n->subtree, e)) <= 0)
+			return (rc);
+		if ((rc = treewalk_enter(&c->walk, NULL, &why)) != 0) {
+			if (fatal(rc)) {
+				*e = why;
+				return (rc);
+			}
+			error(c, "snapshot %.8s: %s: %s", c->snap, where(c),
+			    why.text);
+			return (0);
+		}
+		c->stats->trees++;
+		return (0);
+	case NODE_OTHER:
+		error(c, "snapshot %.8s: %s: an entry of an unknown type",
+		    c->snap, where(c));
+		return (0);
+	default:
+		return (0);
+	}
+}
+
+static int
+walk_trees(struct check *c, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int ev, rc = 0;
+
+	while ((ev = treewalk_next(&c->walk, &why)) != WALK_END) {
+		if (ev < 0) {
+			*e = why;
+			return (ev);
+		}
+		if (ev == WALK_BROKEN)
+			error(c, "snapshot %.8s: the list of %s: %s", c->snap,
+			    where(c), why.text);
+		else if (ev == WALK_NODE)
+			rc = check_node(c, e);
+		if (rc != 0 || (rc = repo_stopped(c->r, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+static int
+check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
+{
+	struct check *c = cookie;
+	struct err why = ERR_INIT;
+	int rc;
+
+	c->stats->snapshots++;
+	id_hex(&s->id, c->snap);
+	if ((rc = first_visit(c, &s->tree, e)) <= 0)
+		return (rc);
+	rc = treewalk_open(&c->walk, c->r, &s->tree, 0, &why);
+	if (rc == 0) {
+		c->stats->trees++;
+		rc = walk_trees(c, e);
+	} else if (fatal(rc)) {
+		*e = why;
+	} else {
+		error(c, "snapshot %.8s: %s", c->snap, why.text);
+		rc = 0;
+	}
+	treewalk_close(&c->walk);
+	return (rc);
+}
+
+static int
+check_snapshots(struct check *c, struct err *e)
+{
+	unsigned bad = 0;
+	int rc;
+
+	c->o->phase(c->o->cookie, "checking snapshots, trees and blobs");
+	rc = marks_new(&c->seen, c->r->state->scratch,
+	    blobmap_records(c->r->map), MARKS_MEM, e);
+	if (rc != 0)
+		return (rc);
+	rc = snapshot_each(c->r, NULL, check_snapshot, c, &bad, e);
+	if (bad > 0)	/* each was named as it was met */
+		error(c, "%u snapshots cannot be read", bad);
+	marks_free(c->seen);
+	return (rc);
+}
+
+/* ---- reading ---- */
+
+struct item {
+	struct id id;
+	uint64_t size;
+	bool indexed;
+	struct pack_info info;
+};
+
+struct reading {
+	struct check *c;
+	pthread_mutex_t lock;
+	pthread_cond_t more, room;
+	struct item item[QUEUE];
+	unsigned first, n;
+	bool closed;
+	int rc;              /* the first failure that ends it all */
+	struct err why;
+	struct packscan_stats stats;
+	uint64_t packs;
+	uint64_t left;       /* bytes of a share that are still to be chosen */
+	uint64_t total;      /* bytes of the packs not seen yet */
+	unsigned running;
+	pthread_t thread[WORKERS_TOP];
+};
+
+static void
+tell_defect(void *cookie, const struct err *why)
+{
+	struct reading *rd = cookie;
+
+	error(rd->c, "%s", why->text);
+}
+
+static bool
+next_item(struct reading *rd, struct item *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&rd->lock);
+	while (rd->n == 0 && !rd->closed && rd->rc == 0)
+		pthread_cond_wait(&rd->more, &rd->lock);
+	any = rd->n > 0 && rd->rc == 0;
+	if (any) {
+		*ret = rd->item[rd->first];
+		rd->first = (rd->first + 1) % QUEUE;
+		rd->n--;
+		pthread_cond_signal(&rd->room);
+	}
+	pthread_mutex_unlock(&rd->lock);
+	return (any);
+}
+
+static void
+end_reading(struct reading *rd, int rc, const struct err *why,
+    const struct packscan_stats *stats)
+{
+
+	pthread_mutex_lock(&rd->lock);
+	if (rc != 0 && rd->rc == 0) {
+		rd->rc = rc;
+		rd->why = *why;
+		pthread_cond_broadcast(&rd->more);
+		pthread_cond_broadcast(&rd->room);
+	}
+	rd->stats.blobs += stats->blobs;
+	rd->stats.bytes += stats->bytes;
+	pthread_mutex_unlock(&rd->lock);
+}
+
+static void *
+reader(void *cookie)
+{
+	struct packscan_stats stats = { 0, 0 }, before;
+	struct reading *rd = cookie;
+	struct check *c = rd->c;
+	struct blob_reader br;
+	struct err e = ERR_INIT;
+	struct item it;
+	int rc;
+
+	if ((rc = blob_reader_open(&br, c->r, &e)) != 0) {
+		end_reading(rd, rc, &e, &stats);
+		return (NULL);
+	}
+	while (rc == 0 && next_item(rd, &it)) {
+		before = stats;
+		rc = packscan(&br, &it.id, it.size, it.indexed ? &it.info :
+		    NULL, tell_defect, rd, &stats, &e);
+		meter_add(&c->o->meter->files, 1);
+		meter_add(&c->o->meter->bytes, stats.bytes - before.bytes);
+	}
+	end_reading(rd, rc, &e, &stats);
+	blob_reader_close(&br);
+	return (NULL);
+}
+
+/* Is this pack among those to be read? */
+static int
+chosen(struct reading *rd, const struct id *id, uint64_t size, bool *ret,
+    struct err *e)
+{
+	const struct check_opts *o = rd->c->o;
+	uint32_t dice;
+	int rc;
+
+	*ret = true;
+	if (o->read == CHECK_READ_GROUP)
+		*ret = id->b[0] % o->groups == o->group - 1;
+	if (o->read != CHECK_READ_SHARE)
+		return (0);
+	/* Each pack with the chance that meets the share in the end. */
+	if ((rc = rand_bytes(&dice, sizeof(dice), e)) != 0)
+		return (rc);
+	*ret = rd->total > 0 && (double)dice / 4294967296.0 <
+	    (double)rd->left / (double)rd->total;
+	rd->total -= size < rd->total ? size : rd->total;
+	if (*ret)
+		rd->left -= size < rd->left ? size : rd->left;
+	return (0);
+}
+
+static int
+enqueue(struct check *c, const struct id *id, uint64_t size,
+    const struct pack_info *indexed, void *cookie, struct err *e)
+{
+	struct reading *rd = cookie;
+	struct item *it;
+	bool take;
+	int rc;
+
+	(void)c;
+	if (indexed == NULL)	/* nothing refers to it */
+		return (0);
+	if ((rc = chosen(rd, id, size, &take, e)) != 0 || !take)
+		return (rc);
+	pthread_mutex_lock(&rd->lock);
+	while (rd->n == QUEUE && rd->rc == 0)
+		pthread_cond_wait(&rd->room, &rd->lock);
+	if (rd->rc != 0) {
+		rc = rd->rc;
+		*e = rd->why;
+	} else {
+		it = &rd->item[(rd->first + rd->n++) % QUEUE];
+		it->id = *id;
+		it->size = size;
+		it->indexed = true;
+		it->info = *indexed;
+		rd->packs++;
+		pthread_cond_signal(&rd->more);
+	}
+	pthread_mutex_unlock(&rd->lock);
+	return (rc);
+}
+
+static int
+add_size(struct check *c, const struct id *id, uint64_t size,
+    const struct pack_info *indexed, void *cookie, struct err *e)
+{
+	struct reading *rd = cookie;
+
+	(void)c;
+	(void)id;
+	(void)e;
+	if (indexed != NULL) {
+		rd->total += size;
+		rd->packs++;
+	}
+	return (0);
+}
+
+static int
+start_readers(struct reading *rd, struct err *e)
+{
+	unsigned want = rd->c->o->workers;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int n = 0;
+
+	if (want < 1)
+		want = 1;
+	if (want > WORKERS_TOP)
+		want = WORKERS_TOP;
+	(void)sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	for (; rd->running < want; rd->running++)
+		if ((n = pthread_create(&rd->thread[rd->running], &attr,
+		    reader, rd)) != 0)
+			break;
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rd->running > 0)
+		return (0);
+	errno = n;
+	return (err_sys(e, "cannot start a thread"));
+}
+
+/* How much is there, and how much of it is to be read? */
+static int
+measure(struct reading *rd, struct err *e)
+{
+	const struct check_opts *o = rd->c->o;
+	uint64_t packs = rd->c->stats->packs;
+	int rc;
+
+	rc = join_packs(rd->c, add_size, rd, e);
+	rd->c->stats->packs = packs;
+	rd->left = o->share_bytes != 0 ? o->share_bytes :
+	    (uint64_t)(o->share * (double)rd->total);
+	if (o->read == CHECK_READ_ALL) {
+		atomic_store(&o->meter->files_total, rd->packs);
+		atomic_store(&o->meter->bytes_total, rd->total);
+	} else if (o->read == CHECK_READ_SHARE) {
+		atomic_store(&o->meter->bytes_total, rd->left);
+	} else {
+		atomic_store(&o->meter->bytes_total, rd->total / o->groups);
+	}
+	rd->packs = 0;
+	return (rc);
+}
+
+static int
+read_packs(struct check *c, struct err *e)
+{
+	struct reading *rd;
+	uint64_t packs = c->stats->packs;
+	unsigned i;
+	int rc;
+
+	c->o->phase(c->o->cookie, "reading the packs");
+	if ((rd = calloc(1, sizeof(*rd))) == NULL)
+		return (err_nomem(e));
+	rd->c = c;
+	pthread_mutex_init(&rd->lock, NULL);
+	pthread_cond_init(&rd->more, NULL);
+	pthread_cond_init(&rd->room, NULL);
+	if ((rc = measure(rd, e)) == 0 && (rc = start_readers(rd, e)) == 0)
+		rc = join_packs(c, enqueue, rd, e);
+	pthread_mutex_lock(&rd->lock);
+	rd->closed = true;
+	pthread_cond_broadcast(&rd->more);
+	pthread_mutex_unlock(&rd->lock);
+	for (i = 0; i < rd->running; i++)
+		pthread_join(rd->thread[i], NULL);
+	if (rc == 0 && rd->rc != 0) {
+		rc = rd->rc;
+		*e = rd->why;
+	}
+	c->stats->packs = packs;
+	c->stats->packs_read = rd->packs;
+	c->stats->blobs_read = rd->stats.blobs;
+	c->stats->bytes_read = rd->stats.bytes;
+	pthread_mutex_destroy(&rd->lock);
+	pthread_cond_destroy(&rd->more);
+	pthread_cond_destroy(&rd->room);
+	free(rd);
+	return (rc);
+}
+
+int
+check_run(struct repo *r, const struct check_opts *opts,
+    struct check_stats *stats, struct err *e)
+{
+	struct check *c;
+	int rc;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return (err_nomem(e));
+	c->r = r;
+	c->o = opts;
+	c->stats = stats;
+	opts->phase(opts->cookie, "loading the index");
+	rc = repo_load_index(r, false, e);
+	if (rc == 0 && r->bad_indexes > 0)
+		error(c, "%u index files cannot be read: 'garner repair index' "
+		    "makes them again", r->bad_indexes);
+	if (rc == 0 && (rc = check_packs(c, e)) == 0 &&
+	    (rc = check_snapshots(c, e)) == 0 &&
+	    opts->read != CHECK_READ_NONE)
+		rc = read_packs(c, e);
+	free(c);
+	return (rc);
+}
