@@ -33,8 +33,6 @@ try_path(struct state_dir *d, const char *path, struct err *e)
 {
 	int rc, fd;
 
-	memset(d, 0, sizeof(*d));
-	d->fd = -1;
 	if ((rc = file_mkdirs(path, 0700, e)) != 0)
 		return (rc);
 	/* Messages and children need a path that outlives a chdir. */
@@ -74,13 +72,30 @@ default_path(void)
 	return (NULL);
 }
 
+/* Make ${path} where anybody may make things: it must be ours alone. */
+static int
+own_folder(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return (err_sys(e, "cannot make the folder '%s'", path));
+	/* Of a link we look at the link, which another may have set. */
+	if (lstat(path, &st) == -1)
+		return (err_sys(e, "cannot stat '%s'", path));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 077) != 0)
+		return (err_set(e, ERR_DENIED, "'%s' is not a folder of this "
+		    "user alone", path));
+	return (0);
+}
+
 /* A folder of our own in the place for temporary files. */
 static int
 fallback(struct state_dir *d, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
 	char name[64], *path;
-	struct stat st;
 	int rc;
 
 	(void)snprintf(name, sizeof(name), "garner-%lu",
@@ -88,14 +103,8 @@ fallback(struct state_dir *d, struct err *e)
 	if ((path = join(tmp != NULL && *tmp != '\0' ? tmp : "/tmp",
 	    name)) == NULL)
 		return (err_nomem(e));
-	rc = try_path(d, path, e);
-	/* Anybody can make folders there: it must be ours alone. */
-	if (rc == 0 && (fstat(d->fd, &st) == -1 || st.st_uid != geteuid() ||
-	    (st.st_mode & 077) != 0)) {
-		state_close(d);
-		rc = err_set(e, ERR_DENIED,
-		    "'%s' belongs to another user or is open to others", path);
-	}
+	if ((rc = own_folder(path, e)) == 0)
+		rc = try_path(d, path, e);
 	free(path);
 	return (rc);
 }
@@ -107,6 +116,8 @@ state_open(struct state_dir *ret, const char *path, struct err *e)
 	char *dflt;
 	int rc;
 
+	memset(ret, 0, sizeof(*ret));
+	ret->fd = -1;
 	if (path == NULL && (path = getenv("GARNER_STATE_DIR")) != NULL &&
 	    *path == '\0')
 		path = NULL;

@@ -28,8 +28,9 @@ struct state_dir {
  * $GARNER_STATE_DIR, else /var/lib/garner for root, else
  * $XDG_CACHE_HOME/garner, else $HOME/.cache/garner. When none of the defaults
  * can be written (a read-only root) a folder under $TMPDIR or /tmp is used, with
- * a warning. Return 0, or ERR_* when the place that was asked for by name
- * cannot be used.
+ * a warning; it must be a folder of this user alone. Return 0, or ERR_*, after
+ * which state_close is fine, when the place that was asked for by name cannot be
+ * used.
  */
 int state_open(struct state_dir *ret, const char *path, struct err *e);
 
