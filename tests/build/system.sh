@@ -10,8 +10,8 @@ else
 	echo "not ok builds with the libraries of the machine: see the log"
 	exit
 fi
-if "$tmp/usr/bin/garner" selftest; then
+if "$tmp/usr/bin/garner" selftest >"$tmp/log"; then
 	echo "ok runs with the libraries of the machine"
 else
-	echo "not ok runs with the libraries of the machine: its selftest fails"
+	echo "not ok runs with the libraries of the machine: $(tail -n 1 "$tmp/log")"
 fi
