@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,9 @@
 enum {
 	MAX_RUNS = 8,
 	GROWTH = 4,
-	PACK_LEN = 56,       /* id, u64 size, u64 sum, u32 blobs, u32 kinds */
+	PACK_LEN = 56,       /* id, u64 size, u64 sum, u32 blobs, u8 kinds, and
+				a checksum in the three bytes that are left */
+	PACK_CHECK = 53,     /* where that is */
 	HEAD_LEN = 80,       /* of the manifest, before the runs */
 	RUN_ENTRY = 16,      /* u64 number, u64 records */
 	OFFER_LEN = ID_LEN + 1,
@@ -71,9 +74,11 @@ struct blobmap {
 
 	/* loading */
 	struct sorter *offers; /* ids of the index files there are */
-	struct spill spool;  /* the same sorted, each with a flag */
-	uint64_t spool_at;
-	uint64_t n_offers;
+	struct spill spool;  /* the same sorted, each with a flag; above them
+				the blobs of the pack that is being loaded */
+	uint64_t spool_at;   /* offers that were looked at */
+	uint64_t offers_end;
+	uint64_t n_offers;   /* different ones */
 	bool anew, skipped;
 	struct sorter *records;
 	uint64_t n_records;
@@ -148,6 +153,21 @@ start_anew(struct blobmap *m)
 	m->anew = true;
 }
 
+/*
+ * ${rc} is what reading the map's files said. When they are damaged the manifest
+ * goes, so that the next load makes them anew; this one cannot do without them.
+ */
+static int
+distrust(struct blobmap *m, int rc, struct err *e)
+{
+
+	if (rc != ERR_CORRUPT)
+		return (rc);
+	(void)unlinkat(m->dir, "map", 0);
+	(void)err_hint(e, "it is but a cache: run again, and it is made anew");
+	return (rc);
+}
+
 /* ---- the manifest ---- */
 
 /*
@@ -189,15 +209,34 @@ manifest_whole(int fd)
 	    load_le64(part + got - 8));
 }
 
+/* Begin a pack table. */
 static int
-open_table(struct blobmap *m, struct err *e)
+new_table(struct blobmap *m, struct err *e)
 {
 	char name[40];
 
+	m->packs_number = m->next_number++;
 	file_name(name, "packs", m->packs_number);
-	m->packs = openat(m->dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	m->packs = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC |
+	    O_CLOEXEC, 0600);
 	if (m->packs == -1)
+		return (err_sys(e, "cannot make the pack table of %s", what));
+	return (0);
+}
+
+/* Open the pack table that the manifest names. */
+static int
+open_table(struct blobmap *m, struct err *e)
+{
+	struct stat st;
+	char name[40];
+
+	file_name(name, "packs", m->packs_number);
+	m->packs = openat(m->dir, name, O_RDWR | O_CLOEXEC);
+	if (m->packs == -1 || fstat(m->packs, &st) == -1)
 		return (err_sys(e, "cannot open the pack table of %s", what));
+	if ((uint64_t)st.st_size < (uint64_t)m->n_packs * PACK_LEN)
+		return (err_set(e, ERR_CORRUPT, "%s is cut short", name));
 	return (0);
 }
 
@@ -370,7 +409,7 @@ manifest_body(struct blobmap *m, struct manifest_out *o, struct err *e)
 		if ((rc = out_add(o, entry, RUN_ENTRY, e)) != 0)
 			return (rc);
 	}
-	for (at = 0; at < spill_top(&m->spool); at += OFFER_LEN)
+	for (at = 0; at < m->offers_end; at += OFFER_LEN)
 		if ((rc = spill_read(&m->spool, at, offer, OFFER_LEN,
 		    e)) != 0 || (rc = out_add(o, offer, ID_LEN, e)) != 0)
 			return (rc);
@@ -458,7 +497,6 @@ int
 blobmap_offer(struct blobmap *m, const struct id *index, struct err *e)
 {
 
-	m->n_offers++;
 	return (sorter_add(m->offers, index->b, ID_LEN, e));
 }
 
@@ -478,6 +516,10 @@ compare_offers(struct blobmap *m, struct manifest *mf, uint64_t *ret_missing,
 	if ((have = manifest_next(mf, &held, e)) < 0)
 		return (have);
 	while ((rc = sorter_next(m->offers, &p, &len, e)) > 0) {
+		/* A listing may name a file twice. */
+		if (m->n_offers > 0 && memcmp(offer, p, ID_LEN) == 0)
+			continue;
+		m->n_offers++;
 		memcpy(offer, p, ID_LEN);
 		c = 1;
 		while (have > 0 && (c = memcmp(held.b, offer, ID_LEN)) < 0) {
@@ -529,10 +571,9 @@ blobmap_settle(struct blobmap *m, uint64_t *ret, struct err *e)
 	if (*ret > 0)
 		rc = sorter_new(&m->records, m->state->scratch,
 		    m->budget.sort, record_cmp, e);
-	if (rc == 0 && *ret > 0 && m->packs == -1) {
-		m->packs_number = m->next_number++;
-		rc = open_table(m, e);
-	}
+	if (rc == 0 && *ret > 0 && m->packs == -1)
+		rc = new_table(m, e);
+	m->offers_end = spill_top(&m->spool);
 	return (rc);
 }
 
@@ -542,7 +583,7 @@ blobmap_missing(struct blobmap *m, struct id *ret, struct err *e)
 	uint8_t offer[OFFER_LEN];
 	int rc;
 
-	while (m->spool_at < spill_top(&m->spool)) {
+	while (m->spool_at < m->offers_end) {
 		rc = spill_read(&m->spool, m->spool_at, offer, OFFER_LEN, e);
 		if (rc != 0)
 			return (rc);
@@ -559,12 +600,10 @@ int
 blobmap_skip(struct blobmap *m, struct err *e)
 {
 	uint8_t flag = OFFER_SKIPPED;
-	int rc;
 
 	m->skipped = true;
-	/* Blobs of a pack that was cut in the middle stay with a pack of no id. */
-	if (m->pack.blobs > 0 && (rc = blobmap_pack_end(m, e)) != 0)
-		return (rc);
+	/* Blobs of a pack that was cut in the middle have none. */
+	spill_cut(&m->spool, m->offers_end);
 	return (spill_patch(&m->spool, m->spool_at - 1, &flag, 1, e));
 }
 
@@ -610,9 +649,8 @@ blobmap_blob(struct blobmap *m, struct record *r, struct err *e)
 		m->pack.tree = true;
 	else
 		m->pack.data = true;
-	m->n_records++;
 	record_encode(r, rec);
-	return (sorter_add(m->records, rec, RECORD_LEN, e));
+	return (spill_push(&m->spool, rec, RECORD_LEN, e));
 }
 
 static int
@@ -625,19 +663,71 @@ table_flush(struct blobmap *m, struct err *e)
 	return (file_pwrite(m->packs, m->pack_out, len, off, what, e));
 }
 
+/* The checksum of entry ${no} of the pack table. */
+static void
+pack_check(const uint8_t entry[PACK_LEN], uint32_t no, uint8_t ret[3])
+{
+	uint8_t sum[8];
+
+	store_le64(sum, sum64(entry, PACK_CHECK, no));
+	memcpy(ret, sum, PACK_LEN - PACK_CHECK);
+}
+
+/* Read an entry of the pack table and prove it. */
+static int
+pack_read(struct blobmap *m, uint32_t no, uint8_t entry[PACK_LEN],
+    struct err *e)
+{
+	uint8_t check[PACK_LEN - PACK_CHECK];
+	size_t got;
+	int rc;
+
+	rc = file_pread(m->packs, entry, PACK_LEN, (uint64_t)no * PACK_LEN,
+	    &got, what, e);
+	if (rc != 0)
+		return (rc);
+	pack_check(entry, no, check);
+	if (got != PACK_LEN ||
+	    memcmp(check, entry + PACK_CHECK, sizeof(check)) != 0)
+		return (distrust(m, err_set(e, ERR_CORRUPT,
+		    "the pack table of %s is damaged", what), e));
+	return (0);
+}
+
+/* The pack is whole: its blobs go from the spool to the sorter. */
+static int
+take_blobs(struct blobmap *m, struct err *e)
+{
+	uint64_t at, end = spill_top(&m->spool);
+	uint8_t rec[RECORD_LEN];
+	int rc;
+
+	for (at = m->offers_end; at < end; at += RECORD_LEN)
+		if ((rc = spill_read(&m->spool, at, rec, RECORD_LEN,
+		    e)) != 0 ||
+		    (rc = sorter_add(m->records, rec, RECORD_LEN, e)) != 0)
+			return (rc);
+	m->n_records += (end - m->offers_end) / RECORD_LEN;
+	spill_cut(&m->spool, m->offers_end);
+	return (0);
+}
+
 int
 blobmap_pack_end(struct blobmap *m, struct err *e)
 {
 	uint8_t *p = m->pack_out + (size_t)m->pack_out_n * PACK_LEN;
+	int rc;
 
+	if ((rc = take_blobs(m, e)) != 0)
+		return (rc);
 	memcpy(p, m->pack.id.b, ID_LEN);
 	store_le64(p + 32, m->pack.size);
 	store_le64(p + 40, m->pack.sum);
 	store_le32(p + 48, m->pack.blobs);
-	store_le32(p + 52, (m->pack.data ? 1u : 0) | (m->pack.tree ? 2u : 0));
+	p[52] = (uint8_t)((m->pack.data ? 1 : 0) | (m->pack.tree ? 2 : 0));
+	pack_check(p, m->loaded_packs, p + PACK_CHECK);
 	m->pack_out_n++;
 	m->loaded_packs++;
-	m->pack.blobs = 0;
 	if (m->pack_out_n < sizeof(m->pack_out) / PACK_LEN)
 		return (0);
 	return (table_flush(m, e));
@@ -646,19 +736,17 @@ blobmap_pack_end(struct blobmap *m, struct err *e)
 int
 blobmap_loaded_packs(struct blobmap *m, struct sorter *into, struct err *e)
 {
-	uint8_t rec[ID_LEN + 1];
+	uint8_t entry[PACK_LEN];
 	uint32_t i;
-	size_t got;
 	int rc;
 
 	if ((rc = table_flush(m, e)) != 0)
 		return (rc);
-	rec[ID_LEN] = 0;
 	for (i = 0; i < m->loaded_packs; i++) {
-		rc = file_pread(m->packs, rec, ID_LEN, (uint64_t)i * PACK_LEN,
-		    &got, what, e);
-		if (rc != 0 ||
-		    (rc = sorter_add(into, rec, sizeof(rec), e)) != 0)
+		if ((rc = pack_read(m, i, entry, e)) != 0)
+			return (rc);
+		entry[ID_LEN] = 0;
+		if ((rc = sorter_add(into, entry, ID_LEN + 1, e)) != 0)
 			return (rc);
 	}
 	return (0);
@@ -802,6 +890,18 @@ sweep(struct blobmap *m)
 	(void)closedir(dp);
 }
 
+/* Bytes of the budget of fences that no run has taken. */
+static size_t
+fences_left(const struct blobmap *m)
+{
+	size_t taken = 0;
+	unsigned i;
+
+	for (i = 0; i < m->n_runs; i++)
+		taken += (size_t)m->run[i].n_fence * sizeof(*m->run[i].fence);
+	return (m->budget.fences > taken ? m->budget.fences - taken : 0);
+}
+
 /* Make the new run and take its place in the table of runs. */
 static int
 commit_run(struct blobmap *m, struct err *e)
@@ -821,7 +921,8 @@ commit_run(struct blobmap *m, struct err *e)
 		rc = 0;
 	if (rc != 0)
 		return (rc);
-	rc = merge_runs(m->run, m->n_runs, &extra, m->n_records, fd, &keep, e);
+	rc = distrust(m, merge_runs(m->run, m->n_runs, &extra, m->n_records,
+	    fd, &keep, e), e);
 	if (rc == 0 && !m->skipped && fsync(fd) == -1)
 		rc = err_sys(e, "cannot sync %s", what);
 	if (rc != 0) {
@@ -830,7 +931,7 @@ commit_run(struct blobmap *m, struct err *e)
 	}
 	while (m->n_runs > keep)
 		run_close(&m->run[--m->n_runs]);
-	if ((rc = run_open(&m->run[keep], fd, m->budget.fences, e)) != 0)
+	if ((rc = run_open(&m->run[keep], fd, fences_left(m), e)) != 0)
 		return (rc);
 	m->number[keep] = m->next_number++;
 	m->n_runs++;
@@ -853,7 +954,8 @@ claims_open(struct blobmap *m, struct err *e)
 int
 blobmap_commit(struct blobmap *m, struct err *e)
 {
-	int rc = 0;
+	bool changed = m->anew || m->records != NULL;
+	int rc;
 
 	if (m->records != NULL) {
 		if ((rc = table_flush(m, e)) != 0 ||
@@ -862,13 +964,9 @@ blobmap_commit(struct blobmap *m, struct err *e)
 		sorter_free(m->records);
 		m->records = NULL;
 	}
-	if (!m->skipped && (m->anew || m->loaded_packs != m->n_packs ||
-	    m->n_records > 0)) {
-		if (m->packs == -1) {
-			m->packs_number = m->next_number++;
-			if ((rc = open_table(m, e)) != 0)
-				return (rc);
-		}
+	if (!m->skipped && changed) {
+		if (m->packs == -1 && (rc = new_table(m, e)) != 0)
+			return (rc);
 		if (fsync(m->packs) == -1)
 			return (err_sys(e, "cannot sync %s", what));
 		if ((rc = manifest_write(m, e)) != 0)
@@ -899,7 +997,7 @@ blobmap_find(struct blobmap *m, enum blob_type type, const struct id *id,
 		if (rc != 0) {
 			if (rc > 0 && ret_pos != NULL)
 				*ret_pos += base;
-			return (rc);
+			return (distrust(m, rc, e));
 		}
 		base += m->run[i].n;
 	}
@@ -1028,11 +1126,14 @@ blobmap_claim(struct blobmap *m, enum blob_type type, const struct id *id,
 	slot = claim_slot(c, key);
 	if (c->key[slot * (ID_LEN + 1u) + ID_LEN] != 0)
 		goto done;	/* claimed before */
+	if (c->n == c->max) {
+		if ((rc = claims_spill(m, e)) != 0)
+			goto done;	/* the set is as it was */
+		slot = claim_slot(c, key);
+	}
 	memcpy(c->key + slot * (ID_LEN + 1u), key, sizeof(key));
 	c->n++;
-	rc = c->n < c->max ? 0 : claims_spill(m, e);
-	if (rc == 0)
-		rc = 1;
+	rc = 1;
 
 done:
 	pthread_rwlock_unlock(&m->session);
@@ -1062,17 +1163,12 @@ blobmap_pack(struct blobmap *m, uint32_t no, struct pack_info *ret,
     struct err *e)
 {
 	uint8_t p[PACK_LEN];
-	size_t got;
 	int rc;
 
 	if (no >= m->n_packs)
 		return (err_set(e, ERR_FAIL, "no pack %u in %s", no, what));
-	rc = file_pread(m->packs, p, PACK_LEN, (uint64_t)no * PACK_LEN, &got,
-	    what, e);
-	if (rc != 0)
+	if ((rc = pack_read(m, no, p, e)) != 0)
 		return (rc);
-	if (got != PACK_LEN)
-		return (err_set(e, ERR_CORRUPT, "%s is damaged", what));
 	memcpy(ret->id.b, p, ID_LEN);
 	ret->size = load_le64(p + 32);
 	ret->sum = load_le64(p + 40);
@@ -1096,7 +1192,7 @@ blobmap_scan(struct blobmap *m, blobmap_each *fn, void *cookie, struct err *e)
 		return (err_nomem(e));
 	for (i = 0; i < m->n_runs && rc == 0; i++) {
 		run_begin(c, &m->run[i]);
-		while ((rc = run_next(c, &p, e)) > 0) {
+		while ((rc = distrust(m, run_next(c, &p, e), e)) > 0) {
 			record_decode(p, &r);
 			if ((rc = fn(cookie, pos++, &r, e)) != 0)
 				break;
