@@ -190,14 +190,15 @@ linked = $(Q)$(CC) $(tc_cflags) $(tc_ldflags) $(LDFLAGS) -o $@ $(tc_start) $(1) 
 $(O)/garner.debug: $(OBJS) $(O)/link.list $(O)/deps.list
 	$(link)
 	$(call linked,$(OBJS),,-Wl$(comma)-Map=$(O)/garner.map)
-# The sanitizers want their symbols.
+# The sanitizers want their symbols. A rename, since one may be running.
 $(O)/garner: $(O)/garner.debug
-	$(Q)$(if $(filter dev fuzz,$(VARIANT)),cp $< $@,$(STRIP) -s -R .comment -o $@ $<)
+	$(Q)$(if $(filter dev fuzz,$(VARIANT)),cp $< $@.new,$(STRIP) -s -R .comment -o $@.new $<)
+	@mv -f $@.new $@
 
 garner: $(O)/garner
 ifeq ($(O),build/$(board_here))
 build/garner: $(O)/garner
-	@cp $< $@
+	@cp $< $@.new && mv -f $@.new $@
 all: build/garner
 endif
 all: garner

@@ -52,6 +52,18 @@ buf_str(struct buf *b, const char *s, struct err *e)
 }
 
 int
+buf_u64(struct buf *b, uint64_t v, struct err *e)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+	} while ((v /= 10) != 0);
+	return (buf_add(b, digits + n, sizeof(digits) - n, e));
+}
+
+int
 buf_printf(struct buf *b, struct err *e, const char *fmt, ...)
 {
 	va_list ap;

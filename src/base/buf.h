@@ -34,6 +34,9 @@ int buf_add(struct buf *b, const void *p, size_t len, struct err *e);
 /* Append the characters of ${s}, without its NUL; returns as buf_room. */
 int buf_str(struct buf *b, const char *s, struct err *e);
 
+/* Append a decimal number; returns as buf_room. */
+int buf_u64(struct buf *b, uint64_t v, struct err *e);
+
 /* Append formatted text; a NUL must fit behind it. Returns as buf_room. */
 int buf_printf(struct buf *b, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

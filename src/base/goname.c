@@ -188,6 +188,12 @@ goname_unquote(uint8_t *ret, size_t max, const char *s, size_t len)
 	int n;
 
 	while (s < end) {
+		/* Nearly all names are plain ASCII. */
+		while (s < end && done < max && *s > ' ' && *s < 0x7f &&
+		    *s != '\\' && *s != '"')
+			ret[done++] = (uint8_t)*s++;
+		if (s == end)
+			break;
 		if (*s == '\\') {
 			if ((s = get_escape(s + 1, end, out, &n)) == NULL)
 				return (-1);

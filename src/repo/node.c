@@ -80,7 +80,8 @@ node_name_ok(const struct node *n)
 	    memchr(n->name, '\0', n->name_len) == NULL);
 }
 
-/* Reserve room once; the pieces below then cannot fail half-way through. */
+/* Millions of nodes are written: no format strings on this way. */
+
 static int
 put_name(struct buf *b, const struct node *n, struct err *e)
 {
@@ -94,11 +95,13 @@ put_name(struct buf *b, const struct node *n, struct err *e)
 	return (json_quote(b, quoted, len, e));
 }
 
+/* ${key} is a literal: ,"key": */
 static int
 put_number(struct buf *b, const char *key, uint64_t v, struct err *e)
 {
+	int rc;
 
-	return (buf_printf(b, e, ",\"%s\":%llu", key, (unsigned long long)v));
+	return ((rc = buf_str(b, key, e)) != 0 ? rc : buf_u64(b, v, e));
 }
 
 static int
@@ -107,19 +110,21 @@ put_text(struct buf *b, const char *key, const char *s, size_t len,
 {
 	int rc;
 
-	if ((rc = buf_printf(b, e, ",\"%s\":", key)) != 0)
+	if ((rc = buf_str(b, key, e)) != 0)
 		return (rc);
 	return (json_quote(b, s, len, e));
 }
 
 static int
-put_times(struct buf *b, const struct node *n, struct err *e)
+put_time(struct buf *b, const char *key, const struct when *w, struct err *e)
 {
-	char m[WHEN_TEXT], a[WHEN_TEXT], c[WHEN_TEXT];
+	char text[WHEN_TEXT];
+	int rc;
 
-	return (buf_printf(b, e, ",\"mtime\":\"%s\",\"atime\":\"%s\","
-	    "\"ctime\":\"%s\"", when_format(&n->mtime, m),
-	    when_format(&n->atime, a), when_format(&n->ctime, c)));
+	if ((rc = buf_str(b, key, e)) != 0 ||
+	    (rc = buf_str(b, when_format(w, text), e)) != 0)
+		return (rc);
+	return (buf_str(b, "\"", e));
 }
 
 static int
@@ -130,7 +135,7 @@ put_target(struct buf *b, const struct node *n, struct err *e)
 
 	if (n->target_len == 0)
 		return (0);
-	rc = put_text(b, "linktarget", n->target, n->target_len, e);
+	rc = put_text(b, ",\"linktarget\":", n->target, n->target_len, e);
 	if (rc != 0 || utf8_valid((const uint8_t *)n->target, n->target_len))
 		return (rc);
 	if ((rc = buf_str(b, ",\"linktarget_raw\":\"", e)) != 0 ||
@@ -147,29 +152,32 @@ node_put_head(struct buf *b, const struct node *n, struct err *e)
 	int rc;
 
 	if ((rc = put_name(b, n, e)) != 0 ||
-	    (rc = buf_printf(b, e, ",\"type\":\"%s\"",
-	    node_type_name(n->type))) != 0)
+	    (rc = buf_str(b, ",\"type\":\"", e)) != 0 ||
+	    (rc = buf_str(b, node_type_name(n->type), e)) != 0 ||
+	    (rc = buf_str(b, "\"", e)) != 0)
 		return (rc);
-	if (n->mode != 0 && (rc = put_number(b, "mode", n->mode, e)) != 0)
+	if (n->mode != 0 && (rc = put_number(b, ",\"mode\":", n->mode, e)) != 0)
 		return (rc);
-	if ((rc = put_times(b, n, e)) != 0 ||
-	    (rc = put_number(b, "uid", n->uid, e)) != 0 ||
-	    (rc = put_number(b, "gid", n->gid, e)) != 0)
+	if ((rc = put_time(b, ",\"mtime\":\"", &n->mtime, e)) != 0 ||
+	    (rc = put_time(b, ",\"atime\":\"", &n->atime, e)) != 0 ||
+	    (rc = put_time(b, ",\"ctime\":\"", &n->ctime, e)) != 0 ||
+	    (rc = put_number(b, ",\"uid\":", n->uid, e)) != 0 ||
+	    (rc = put_number(b, ",\"gid\":", n->gid, e)) != 0)
 		return (rc);
-	if (n->user[0] != '\0' && (rc = put_text(b, "user", n->user,
+	if (n->user[0] != '\0' && (rc = put_text(b, ",\"user\":", n->user,
 	    strlen(n->user), e)) != 0)
 		return (rc);
-	if (n->group[0] != '\0' && (rc = put_text(b, "group", n->group,
+	if (n->group[0] != '\0' && (rc = put_text(b, ",\"group\":", n->group,
 	    strlen(n->group), e)) != 0)
 		return (rc);
-	if (n->inode != 0 && (rc = put_number(b, "inode", n->inode, e)) != 0)
+	if (n->inode != 0 && (rc = put_number(b, ",\"inode\":", n->inode, e)) != 0)
 		return (rc);
 	if (n->device_id != 0 &&
-	    (rc = put_number(b, "device_id", n->device_id, e)) != 0)
+	    (rc = put_number(b, ",\"device_id\":", n->device_id, e)) != 0)
 		return (rc);
-	if (n->size != 0 && (rc = put_number(b, "size", n->size, e)) != 0)
+	if (n->size != 0 && (rc = put_number(b, ",\"size\":", n->size, e)) != 0)
 		return (rc);
-	if (n->links != 0 && (rc = put_number(b, "links", n->links, e)) != 0)
+	if (n->links != 0 && (rc = put_number(b, ",\"links\":", n->links, e)) != 0)
 		return (rc);
 	return (put_target(b, n, e));
 }
@@ -204,7 +212,7 @@ node_put_tail(struct buf *b, const struct node *n, struct err *e)
 	int rc;
 
 	if (n->device != 0 &&
-	    (rc = put_number(b, "device", n->device, e)) != 0)
+	    (rc = put_number(b, ",\"device\":", n->device, e)) != 0)
 		return (rc);
 	return (buf_str(b, ",\"content\":", e));
 }

@@ -574,25 +574,28 @@ glob_fits(const struct filter *f, const struct piece *part, const uint8_t *name,
 }
 
 static bool
-part_fits(const struct filter *f, const struct view *v,
-    const struct piece *part, const uint8_t *name, size_t len)
+part_fits(const struct filter *f, const struct piece *part, const uint8_t *name,
+    size_t len)
+{
+
+	if (part->kind == EXACT)
+		return (len == part->n &&
+		    memcmp(name, f->bytes.p + part->at, len) == 0);
+	return (part->kind == STAR || glob_fits(f, part, name, len));
+}
+
+/* The same with a name as the path has it, to be compared in lower case. */
+static bool
+part_fits_folded(const struct filter *f, const struct piece *part,
+    const uint8_t *name, size_t len)
 {
 	uint8_t low[LOW_NAME];
 	ssize_t n;
 
-	if (part->kind == STAR)
-		return (true);
-	if (v->fold) {
-		/* No file system has a longer name; only * stands for one. */
-		if ((n = fold(low, sizeof(low), name, len)) < 0)
-			return (false);
-		name = low;
-		len = (size_t)n;
-	}
-	if (part->kind == EXACT)
-		return (len == part->n &&
-		    memcmp(name, f->bytes.p + part->at, len) == 0);
-	return (glob_fits(f, part, name, len));
+	/* No file system has a longer name; only * stands for one. */
+	if ((n = fold(low, sizeof(low), name, len)) < 0)
+		return (part->kind == STAR);
+	return (part_fits(f, part, low, (size_t)n));
 }
 
 /* ---- a path against a pattern ---- */
@@ -611,7 +614,7 @@ name_end(const struct view *v, size_t i, const uint8_t *p)
 
 /*
  * Do ${n} parts that are not ** fit the names from the ${i}th on, which begins
- * at ${p}? So many are there. Return where the name behind them begins, or NULL.
+ * at ${p}? So many are there. Return where the name behind them begins or NULL.
  */
 static const uint8_t *
 names_fit(const struct filter *f, const struct view *v,
@@ -621,7 +624,9 @@ names_fit(const struct filter *f, const struct view *v,
 
 	for (; n > 0; n--, part++, i++, p = end + 1) {
 		end = name_end(v, i, p);
-		if (!part_fits(f, v, part, p, (size_t)(end - p)))
+		if (v->fold ?
+		    !part_fits_folded(f, part, p, (size_t)(end - p)) :
+		    !part_fits(f, part, p, (size_t)(end - p)))
 			return (NULL);
 	}
 	return (p);
@@ -673,12 +678,25 @@ rest_fits(const struct filter *f, const struct pattern *pt,
 	return (1);
 }
 
+/*
+ * Can the name from ${p} to ${end} be the part, at a glance? Most are not, and
+ * this is what the time of a backup's patterns goes into.
+ */
+static inline bool
+glance(const struct filter *f, const struct view *v, const struct piece *part,
+    const uint8_t *p, const uint8_t *end)
+{
+
+	return (part->kind != EXACT || v->fold ||
+	    ((size_t)(end - p) == part->n && *p == f->bytes.p[part->at]));
+}
+
 static bool
 pattern_fits(const struct filter *f, const struct pattern *pt,
     const struct view *v)
 {
 	const struct piece *head = parts_of(f, pt);
-	const uint8_t *p = v->first, *next;
+	const uint8_t *p, *end, *next;
 	ssize_t room;
 	size_t i;
 	int rc;
@@ -689,8 +707,16 @@ pattern_fits(const struct filter *f, const struct pattern *pt,
 	/* To restic the root is a part, in the pattern if it is there, too. */
 	room = (ssize_t)(v->depth + v->rooted) -
 	    (ssize_t)((size_t)pt->parts + pt->rooted);
-	for (i = 0; i + pt->fixed <= v->depth; i++) {
-		next = names_fit(f, v, head, pt->head, i, p);
+	for (i = 0, p = v->first; i < v->depth; i++, p = end + 1) {
+		if (i + pt->fixed > v->depth)
+			break;
+		end = name_end(v, i, p);
+		if (pt->head == 0)
+			next = p;
+		else if (glance(f, v, head, p, end))
+			next = names_fit(f, v, head, pt->head, i, p);
+		else
+			next = NULL;
 		if (next != NULL && pt->head == pt->parts)
 			return (true);
 		if (next != NULL) {
@@ -700,7 +726,6 @@ pattern_fits(const struct filter *f, const struct pattern *pt,
 		}
 		if (pt->rooted)
 			break;
-		p = name_end(v, i, p) + 1;
 	}
 	return (false);
 }
@@ -984,13 +1009,13 @@ next_line(struct lines *l, struct err *e)
 		return (err_sys(e, "it cannot be read"));
 	if (n == 0 && l->line.len == 0)
 		return (0);
-	if (memchr(l->line.p, '\0', l->line.len) != NULL) {
+	if ((rc = buf_nul(&l->line, e)) != 0)
+		return (rc);
+	if (strlen((const char *)l->line.p) != l->line.len) {
 		(void)err_set(e, ERR_USAGE, "a NUL byte");
 		(void)err_hint(e, "is it a list of patterns, in UTF-8?");
 		return (ERR_USAGE);
 	}
-	if ((rc = buf_nul(&l->line, e)) != 0)
-		return (rc);
 	return (1);
 }
 
