@@ -226,12 +226,13 @@ err0:
 
 /* A folder is there, made now or before; errno says why not. */
 static bool
-have_dir(const char *path, mode_t mode)
+have_dir(const char *path, mode_t mode, bool *ret_new)
 {
 	struct stat st;
 	int why;
 
-	if (mkdir(path, mode) == 0)
+	*ret_new = mkdir(path, mode) == 0;
+	if (*ret_new)
 		return (true);
 	why = errno;	/* stat has a reason of its own */
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
@@ -240,10 +241,29 @@ have_dir(const char *path, mode_t mode)
 	return (false);
 }
 
+/* Make the name of the new folder ${path} durable, in the one above it. */
+static int
+sync_above(const char *path, struct err *e)
+{
+	int fd, above, rc = 0;
+
+	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open the folder '%s'", path));
+	/* One that may not be read cannot be synced either. */
+	above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above != -1) {
+		rc = file_sync_dir(above, "above a new one", e);
+		(void)close(above);
+	}
+	(void)close(fd);
+	return (rc);
+}
+
 int
 file_mkdirs(const char *path, mode_t mode, struct err *e)
 {
 	char *copy, *s;
+	bool new;
 	int rc = 0;
 
 	if ((copy = strdup(path)) == NULL)
@@ -253,10 +273,12 @@ file_mkdirs(const char *path, mode_t mode, struct err *e)
 			continue;
 		char c = *s;
 		*s = '\0';
-		if (!have_dir(copy, mode)) {
+		if (!have_dir(copy, mode, &new))
 			rc = err_sys(e, "cannot make the folder '%s'", copy);
+		else if (new)
+			rc = sync_above(copy, e);
+		if (rc != 0)
 			break;
-		}
 		if ((*s = c) == '\0')
 			break;
 	}

@@ -52,8 +52,8 @@ int file_save(int dirfd, const char *name, const void *p, size_t len,
 
 /**
  * file_mkdirs(path, mode, e):
- * Make the folder and the missing ones above it. One that exists is fine; what
- * exists and is no folder is ERR_EXISTS.
+ * Make the folder and the missing ones above it, durably. One that exists is
+ * fine; what exists and is no folder is ERR_EXISTS.
  */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 

@@ -202,12 +202,15 @@ static int
 all_stored(struct backup *b, const struct node *old, struct err *e)
 {
 	struct content_reader c;
+	struct id id, last = { { 0 } };
 	struct where w;
-	struct id id;
 	int rc, known;
 
 	content_begin(&c, &b->parent->ts, old);
 	while ((rc = content_next(&c, &id, e)) > 0) {
+		if (id_eq(&id, &last))	/* a hole is one blob, many times */
+			continue;
+		last = id;
 		known = blobmap_find(b->r->map, BLOB_DATA, &id, true, &w,
 		    NULL, e);
 		if (known <= 0)

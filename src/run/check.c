@@ -260,8 +260,8 @@ check_content(struct check *c, struct err *e)
 	struct content_reader r;
 	char hex[ID_HEX + 1];
 	uint64_t size = 0, i = 0;
-	struct where at;
-	struct id id;
+	struct where at = { 0, 0, 0, 0, BLOB_DATA };
+	struct id id, last = { { 0 } };
 	int rc;
 
 	if (!n->has_content) {
@@ -271,6 +271,11 @@ check_content(struct check *c, struct err *e)
 	}
 	content_begin(&r, &c->walk.ts, n);
 	for (; (rc = content_next(&r, &id, e)) > 0; i++) {
+		if (i > 0 && id_eq(&id, &last)) {
+			size += where_plain(&at);
+			continue;
+		}
+		last = id;
 		rc = blobmap_find(c->r->map, BLOB_DATA, &id, true, &at, NULL,
 		    e);
 		if (rc < 0)

@@ -34,6 +34,7 @@ struct filler_file {
 	struct buf xattrs;
 	unsigned pending;    /* blobs not written, and one while it grows */
 	atomic_bool spoiled;
+	atomic_bool holes;   /* blocks were left out: the end may be one */
 };
 
 struct job {
@@ -99,6 +100,9 @@ publish(struct filler_file *file, struct err *e)
 	struct err also = ERR_INIT;
 	int rc;
 
+	if (atomic_load(&file->holes) &&
+	    ftruncate(file->fd, (off_t)file->size) == -1)
+		return (err_sys(e, "cannot make a file of that size"));
 	/* What concerns only attributes is told, but the file is made. */
 	if (meta_owner_fd(file->fd, &file->meta, file->f->o.loss, &also) != 0)
 		report(file->f, file, &also);
@@ -191,7 +195,8 @@ write_piece(void *cookie, const void *bytes, size_t len, struct err *e)
 	while (len > 0) {
 		n = to_border(w->offset, len);
 		if (all_zeros(p, n)) {
-			data = 0;
+			atomic_store_explicit(&w->file->holes, true,
+			    memory_order_relaxed);
 		} else {
 			for (data = n; data < len; data += n) {
 				n = to_border(w->offset + data, len - data);
@@ -348,14 +353,11 @@ make_temp(struct filler_file *file, const struct filler_want *w,
 	if (file->fd == -1)
 		return (err_sys(e, "cannot make the file"));
 	(void)flock(file->fd, LOCK_EX | LOCK_NB);
-	if (ftruncate(file->fd, (off_t)w->size) == -1)
-		rc = err_sys(e, "cannot make a file of that size");
-	else if ((file->dir = fcntl(w->dir, F_DUPFD_CLOEXEC, 0)) == -1)
-		rc = err_sys(e, "cannot keep its folder open");
-	if (rc != 0) {
-		(void)unlinkat(w->dir, file->temp, 0);
-		(void)close(file->fd);
-	}
+	if ((file->dir = fcntl(w->dir, F_DUPFD_CLOEXEC, 0)) != -1)
+		return (0);
+	rc = err_sys(e, "cannot keep its folder open");
+	(void)unlinkat(w->dir, file->temp, 0);
+	(void)close(file->fd);
 	return (rc);
 }
 
@@ -371,6 +373,7 @@ filler_begin(struct filler *f, const struct filler_want *w,
 	file->meta = w->meta;
 	file->pending = 1;
 	file->spoiled = false;
+	file->holes = false;
 	file->xattrs.max = w->xattrs->max;
 	buf_reset(&file->xattrs);
 	(void)snprintf(file->name, sizeof(file->name), "%s", w->name);
@@ -407,6 +410,13 @@ filler_blob(struct filler *f, struct filler_file *file, const struct id *id,
 	j->offset = offset;
 	pthread_cond_signal(&f->work);
 	pthread_mutex_unlock(&f->lock);
+}
+
+void
+filler_hole(struct filler_file *file)
+{
+
+	atomic_store_explicit(&file->holes, true, memory_order_relaxed);
 }
 
 void

@@ -52,6 +52,9 @@ int filler_begin(struct filler *f, const struct filler_want *want,
 void filler_blob(struct filler *f, struct filler_file *file,
     const struct id *id, const struct where *at, uint64_t offset);
 
+/* What stands there in the file is a hole: nobody will write it. */
+void filler_hole(struct filler_file *file);
+
 /* A blob cannot be had: the file will not be made, for the reason given. */
 void filler_spoil(struct filler_file *file, const struct err *why);
 

@@ -7,14 +7,6 @@
 /* A file begins a fresh slab when this little is left of the present one. */
 enum { ROOM_MIN = 4096 };
 
-/* The id of 512 KiB of zeros, which is what holes are cut into: a hash that is
- * all zeros says "cut" as soon as a chunk may end (restic-format 9). */
-static const struct id zeros = { {
-	0x07, 0x85, 0x4d, 0x2f, 0xef, 0x29, 0x7a, 0x06, 0xba, 0x81, 0x68, 0x5e,
-	0x66, 0x0c, 0x33, 0x2d, 0xe3, 0x6d, 0x5d, 0x18, 0xd5, 0x46, 0x92, 0x7d,
-	0x30, 0xda, 0xad, 0x6d, 0x7f, 0xda, 0x15, 0x41,
-} };
-
 void
 reader_begin(struct reader *rd, struct repo *r, struct saver *saver,
     struct strip *strip, struct meter *meter)
@@ -152,7 +144,7 @@ repeat_zeros(struct reader *rd, uint64_t n, struct err *e)
 {
 	uint8_t msg[ID_LEN + 8];
 
-	memcpy(msg, zeros.b, ID_LEN);
+	memcpy(msg, chunk_zeros.b, ID_LEN);
 	store_le64(msg + ID_LEN, n);
 	rd->size += n * CHUNK_MIN;
 	meter_add(&rd->meter->bytes, n * CHUNK_MIN);

@@ -13,6 +13,7 @@
 #include "crypto/sha256.h"
 #include "run/place.h"
 #include "run/treewalk.h"
+#include "stream/chunker.h"
 
 enum {
 	XATTRS_MAX = 4 << 20, /* of one entry, while they are set */
@@ -145,6 +146,12 @@ name_blobs(struct restore *x, struct filler_file *file, struct err *e)
 
 	content_begin(&c, &x->walk.ts, n);
 	while ((rc = content_next(&c, &id, e)) > 0) {
+		if (id_eq(&id, &chunk_zeros)) {	/* a hole is there already */
+			meter_add(&x->o->meter->bytes, CHUNK_MIN);
+			filler_hole(file);
+			offset += CHUNK_MIN;
+			continue;
+		}
 		rc = blobmap_find(x->r->map, BLOB_DATA, &id, true, &at, NULL,
 		    e);
 		if (rc < 0)
@@ -498,6 +505,17 @@ finish_folder(struct restore *x, const struct note *note, struct err *e)
 
 /* ---- the third walk: what is on disk now ---- */
 
+/* Is there nothing but a hole? Where nobody can tell it is read. */
+static bool
+is_hole(int fd, uint64_t offset, uint64_t len)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	if (data == -1)
+		return (errno == ENXIO);
+	return ((uint64_t)data >= offset + len);
+}
+
 static int
 verify_bytes(struct restore *x, int fd, struct err *e)
 {
@@ -514,6 +532,11 @@ verify_bytes(struct restore *x, int fd, struct err *e)
 
 	content_begin(&c, &x->walk.ts, n);
 	while ((rc = content_next(&c, &id, e)) > 0) {
+		if (id_eq(&id, &chunk_zeros) &&
+		    is_hole(fd, offset, CHUNK_MIN)) {
+			offset += CHUNK_MIN;
+			continue;
+		}
 		rc = blobmap_find(x->r->map, BLOB_DATA, &id, true, &at, NULL,
 		    e);
 		if (rc <= 0)

@@ -8,7 +8,7 @@
  * Temporary objects are named "garner-tmp-..." (readers of the format ignore
  * names that are not 64 hex digits) and carry a flock as long as their writer
  * lives: what has the name and no lock is the rest of a power cut, and is swept
- * when the next object is created.
+ * when a store creates its first object in that folder.
  */
 
 #include <dirent.h>
@@ -30,6 +30,9 @@
 enum {
 	PIECE = 32768,       /* bytes of one read; lies on the stack */
 	OPEN_MAX_KEPT = 8,   /* objects kept open between gets */
+	SWEPT_MAX = 8,       /* folders that were swept and need not be again */
+	SWEPT_NAME = 16,
+	TEMP_TRIES = 4,
 };
 
 struct kept {
@@ -47,7 +50,8 @@ struct store_local {
 	pthread_mutex_t lock; /* guards what follows */
 	struct kept kept[OPEN_MAX_KEPT];
 	unsigned clock;
-	bool swept_data, swept_rest;
+	char swept[SWEPT_MAX][SWEPT_NAME];
+	unsigned n_swept;
 };
 
 struct put_local {
@@ -108,37 +112,93 @@ root_open(struct store_local *l, struct err *e)
 	return (rc);
 }
 
-/* Open the folder of ${name} below the root; ${*ret_base} is its last part. */
-static int
-parent_open(struct store_local *l, const char *name, bool make,
-    const char **ret_base, int *ret, struct err *e)
+static int dir_open(struct store_local *l, const char *dir, bool make, int *ret,
+    struct err *e);
+
+/* Split a name: its folder, "." for the root, into ${ret}; return its last part. */
+static const char *
+split(const char *name, char ret[STORE_NAME_MAX])
 {
 	const char *slash = strrchr(name, '/');
-	char dir[STORE_NAME_MAX];
-	int fd;
 
-	if (slash == NULL) {
-		*ret_base = name;
-		(void)snprintf(dir, sizeof(dir), ".");
-	} else {
-		*ret_base = slash + 1;
-		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - name),
-		    name);
-	}
-	fd = openat(l->root, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (slash == NULL)
+		(void)snprintf(ret, STORE_NAME_MAX, ".");
+	else
+		(void)snprintf(ret, STORE_NAME_MAX, "%.*s",
+		    (int)(slash - name), name);
+	return (slash == NULL ? name : slash + 1);
+}
+
+/* Make a folder and what is missing above it, durably. */
+static int
+dir_make(struct store_local *l, const char *dir, struct err *e)
+{
+	char above[STORE_NAME_MAX];
+	const char *base = split(dir, above);
+	int fd, rc;
+
+	if ((rc = dir_open(l, above, true, &fd, e)) != 0)
+		return (rc);
+	if (mkdirat(fd, base, l->dir_mode) == -1 && errno != EEXIST)
+		rc = err_sys(e, "cannot make the folder '%s/%s'", l->path,
+		    dir);
+	else
+		rc = file_sync_dir(fd, above, e);
+	(void)close(fd);
+	return (rc);
+}
+
+/* Open the folder ${dir} below the root. */
+static int
+dir_open(struct store_local *l, const char *dir, bool make, int *ret,
+    struct err *e)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd, rc;
+
+	fd = openat(l->root, dir, flags);
 	if (fd == -1 && errno == ENOENT && make) {
-		if (mkdirat(l->root, dir, l->dir_mode) == -1 &&
-		    errno != EEXIST)
-			return (err_sys(e, "cannot make the folder '%s/%s'",
-			    l->path, dir));
-		(void)fsync(l->root);
-		fd = openat(l->root, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if ((rc = dir_make(l, dir, e)) != 0)
+			return (rc);
+		fd = openat(l->root, dir, flags);
 	}
 	if (fd == -1)
 		return (err_sys(e, "cannot open the folder '%s/%s'", l->path,
 		    dir));
 	*ret = fd;
 	return (0);
+}
+
+/* Open the folder of ${name} below the root; ${*ret_base} is its last part. */
+static int
+parent_open(struct store_local *l, const char *name, bool make,
+    const char **ret_base, int *ret, struct err *e)
+{
+	char dir[STORE_NAME_MAX];
+
+	*ret_base = split(name, dir);
+	return (dir_open(l, dir, make, ret, e));
+}
+
+/* An object that is gone must not live on in a kept descriptor. */
+static void
+kept_drop(struct store_local *l, const char *name)
+{
+	int i;
+
+	pthread_mutex_lock(&l->lock);
+	for (i = 0; i < OPEN_MAX_KEPT; i++) {
+		struct kept *k = &l->kept[i];
+
+		if (k->fd == -1 || strcmp(k->name, name) != 0)
+			continue;
+		k->name[0] = '\0';
+		if (k->users == 0) {
+			(void)close(k->fd);
+			k->fd = -1;
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- making objects ---- */
@@ -175,15 +235,18 @@ put_local_cut(struct put *p, uint64_t len, struct err *e)
 static int
 rename_into(struct put_local *pl, int dir, const char *base, unsigned flags)
 {
+	struct stat st;
 
 	if ((flags & PUT_NEW) == 0)
 		return (renameat(pl->dir, pl->temp, dir, base));
 	/* link(2) fails on an existing name everywhere that has links. */
-	if (linkat(pl->dir, pl->temp, dir, base, 0) == 0)
-		return (unlinkat(pl->dir, pl->temp, 0));
+	if (linkat(pl->dir, pl->temp, dir, base, 0) == 0) {
+		(void)unlinkat(pl->dir, pl->temp, 0);
+		return (0);
+	}
 	if (errno == EEXIST)
 		return (-1);
-	if (faccessat(dir, base, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return (-1);
 	}
@@ -210,6 +273,7 @@ put_local_publish(struct put *p, const char *name, unsigned flags,
 		goto done;
 	}
 	pl->published = true;
+	kept_drop(l, name);
 	rc = file_sync_dir(dir, name, e);
 
 done:
@@ -254,7 +318,8 @@ sweep(int dir)
 		if (strncmp(d->d_name, TEMP_PREFIX "-",
 		    sizeof(TEMP_PREFIX)) != 0)
 			continue;
-		fd = openat(dir, d->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dir, d->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+		    O_CLOEXEC);
 		if (fd == -1)
 			continue;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -267,16 +332,53 @@ sweep(int dir)
 static void
 sweep_once(struct store_local *l, const char *dir, int fd)
 {
-	bool *done = strcmp(dir, "data") == 0 ? &l->swept_data :
-	    &l->swept_rest;
-	bool do_it;
+	bool done = false;
+	unsigned i;
 
 	pthread_mutex_lock(&l->lock);
-	do_it = !*done;
-	*done = true;
+	for (i = 0; i < l->n_swept && !done; i++)
+		done = strcmp(l->swept[i], dir) == 0;
+	if (!done && l->n_swept < SWEPT_MAX && strlen(dir) < SWEPT_NAME)
+		(void)snprintf(l->swept[l->n_swept++], SWEPT_NAME, "%s", dir);
 	pthread_mutex_unlock(&l->lock);
-	if (do_it)
+	if (!done)
 		sweep(fd);
+}
+
+/*
+ * Make a temporary object and lock it. In between another process may sweep it:
+ * then it has no name any more, or will have none in a moment.
+ */
+static int
+temp_make(struct store_local *l, struct put_local *pl, const char *dir,
+    struct err *e)
+{
+	struct stat st;
+	int rc, tries;
+
+	for (tries = 0; tries < TEMP_TRIES; tries++) {
+		if ((rc = file_temp_name(TEMP_PREFIX, pl->temp, e)) != 0)
+			return (rc);
+		pl->fd = openat(pl->dir, pl->temp,
+		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (pl->fd == -1) {
+			rc = err_sys(e, "cannot write to '%s/%s'", l->path,
+			    dir);
+			if (rc == ERR_DENIED)
+				(void)err_hint(e, "is the disk mounted "
+				    "read-only, or the folder another user's?");
+			return (rc);
+		}
+		/* Where there are no locks nobody sweeps. */
+		if ((flock(pl->fd, LOCK_EX | LOCK_NB) == 0 ||
+		    errno != EWOULDBLOCK) &&
+		    fstat(pl->fd, &st) == 0 && st.st_nlink > 0)
+			return (0);
+		(void)unlinkat(pl->dir, pl->temp, 0);
+		(void)close(pl->fd);
+	}
+	return (err_set(e, ERR_FAIL, "temporary objects in '%s/%s' vanish",
+	    l->path, dir));
 }
 
 static int
@@ -285,31 +387,18 @@ local_create(struct store *st, const char *dir, struct put **ret,
 {
 	struct store_local *l = local_of(st);
 	struct put_local *pl;
-	char name[STORE_NAME_MAX];
-	const char *base;
 	int rc;
 
 	if ((rc = root_open(l, e)) != 0)
 		return (rc);
 	if ((pl = calloc(1, sizeof(*pl))) == NULL)
 		return (err_nomem(e));
-	(void)snprintf(name, sizeof(name), "%s%sx", dir,
-	    *dir != '\0' ? "/" : "");
-	if ((rc = parent_open(l, name, true, &base, &pl->dir, e)) != 0)
+	rc = dir_open(l, *dir != '\0' ? dir : ".", true, &pl->dir, e);
+	if (rc != 0)
 		goto err1;
 	sweep_once(l, dir, pl->dir);
-	if ((rc = file_temp_name(TEMP_PREFIX, pl->temp, e)) != 0)
+	if ((rc = temp_make(l, pl, dir, e)) != 0)
 		goto err0;
-	pl->fd = openat(pl->dir, pl->temp,
-	    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (pl->fd == -1) {
-		rc = err_sys(e, "cannot write to '%s/%s'", l->path, dir);
-		if (rc == ERR_DENIED)
-			(void)err_hint(e, "is the disk mounted read-only, or "
-			    "the folder another user's?");
-		goto err0;
-	}
-	(void)flock(pl->fd, LOCK_EX | LOCK_NB);
 	pl->base.ops = &put_local_ops;
 	*ret = &pl->base;
 	return (0);
@@ -329,18 +418,23 @@ kept_get(struct store_local *l, const char *name, struct kept **ret,
     struct err *e)
 {
 	struct kept *k, *oldest = NULL;
+	struct stat st;
 	int fd, i;
 
 	pthread_mutex_lock(&l->lock);
 	for (i = 0; i < OPEN_MAX_KEPT; i++) {
 		k = &l->kept[i];
-		if (k->fd != -1 && strcmp(k->name, name) == 0)
-			goto found;
+		if (k->fd != -1 && strcmp(k->name, name) == 0) {
+			if (fstat(k->fd, &st) == 0 && st.st_nlink > 0)
+				goto found;
+			k->name[0] = '\0';	/* another process's doing */
+		}
 		if (k->users == 0 && (oldest == NULL || k->fd == -1 ||
 		    (oldest->fd != -1 && k->age < oldest->age)))
 			oldest = k;
 	}
-	fd = openat(l->root, name, O_RDONLY | O_CLOEXEC);
+	/* What is no file of ours must not make us wait. */
+	fd = openat(l->root, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd == -1 || oldest == NULL) {
 		pthread_mutex_unlock(&l->lock);
 		if (fd == -1)
@@ -379,27 +473,6 @@ kept_put(struct store_local *l, struct kept *k)
 	}
 	pthread_mutex_lock(&l->lock);
 	k->users--;
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* An object that is removed must not live on in a kept descriptor. */
-static void
-kept_drop(struct store_local *l, const char *name)
-{
-	int i;
-
-	pthread_mutex_lock(&l->lock);
-	for (i = 0; i < OPEN_MAX_KEPT; i++) {
-		struct kept *k = &l->kept[i];
-
-		if (k->fd == -1 || strcmp(k->name, name) != 0)
-			continue;
-		k->name[0] = '\0';
-		if (k->users == 0) {
-			(void)close(k->fd);
-			k->fd = -1;
-		}
-	}
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -479,6 +552,8 @@ list_dir(struct store_local *l, int fd, const char *dir, int depth,
 		} else if (S_ISDIR(st.st_mode) && depth < 4) {
 			sub = openat(dirfd(dp), d->d_name, O_RDONLY |
 			    O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (sub == -1 && errno == ENOENT)
+				continue;
 			rc = sub == -1 ? err_sys(e, "cannot open '%s/%s'",
 			    l->path, name) : list_dir(l, sub, name, depth + 1,
 			    fn, cookie, e);
@@ -517,6 +592,9 @@ local_stat(struct store *st, const char *name, uint64_t *ret_size,
 		return (rc);
 	if (fstatat(l->root, name, &sb, 0) == -1)
 		return (err_sys(e, "cannot stat '%s/%s'", l->path, name));
+	if (!S_ISREG(sb.st_mode))
+		return (err_set(e, ERR_ABSENT, "'%s/%s' is not a file",
+		    l->path, name));
 	*ret_size = (uint64_t)sb.st_size;
 	return (0);
 }

@@ -14,10 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 #define CHUNK_WINDOW 64
 #define CHUNK_MIN (512u << 10)
 #define CHUNK_MAX (8u << 20)
 #define CHUNK_MASK ((1u << 20) - 1)
+
+/* The id of CHUNK_MIN zeros, which is what holes are cut into: a hash that is all
+ * zeros says "cut" as soon as a chunk may end. */
+extern const struct id chunk_zeros;
 
 /* Read-only after the init; one for each polynomial. */
 struct chunk_tables {
