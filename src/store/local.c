@@ -182,22 +182,25 @@ parent_open(struct store_local *l, const char *name, bool make,
 
 /* An object that is gone must not live on in a kept descriptor. */
 static void
+kept_forget(struct kept *k)
+{
+
+	k->name[0] = '\0';
+	if (k->users == 0) {
+		(void)close(k->fd);
+		k->fd = -1;
+	}
+}
+
+static void
 kept_drop(struct store_local *l, const char *name)
 {
 	int i;
 
 	pthread_mutex_lock(&l->lock);
-	for (i = 0; i < OPEN_MAX_KEPT; i++) {
-		struct kept *k = &l->kept[i];
-
-		if (k->fd == -1 || strcmp(k->name, name) != 0)
-			continue;
-		k->name[0] = '\0';
-		if (k->users == 0) {
-			(void)close(k->fd);
-			k->fd = -1;
-		}
-	}
+	for (i = 0; i < OPEN_MAX_KEPT; i++)
+		if (l->kept[i].fd != -1 && strcmp(l->kept[i].name, name) == 0)
+			kept_forget(&l->kept[i]);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -371,8 +374,8 @@ temp_make(struct store_local *l, struct put_local *pl, const char *dir,
 		}
 		/* Where there are no locks nobody sweeps. */
 		if ((flock(pl->fd, LOCK_EX | LOCK_NB) == 0 ||
-		    errno != EWOULDBLOCK) &&
-		    fstat(pl->fd, &st) == 0 && st.st_nlink > 0)
+		    errno != EWOULDBLOCK) && fstatat(pl->dir, pl->temp, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0)
 			return (0);
 		(void)unlinkat(pl->dir, pl->temp, 0);
 		(void)close(pl->fd);
@@ -427,7 +430,7 @@ kept_get(struct store_local *l, const char *name, struct kept **ret,
 		if (k->fd != -1 && strcmp(k->name, name) == 0) {
 			if (fstat(k->fd, &st) == 0 && st.st_nlink > 0)
 				goto found;
-			k->name[0] = '\0';	/* another process's doing */
+			kept_forget(k);	/* another process took the name */
 		}
 		if (k->users == 0 && (oldest == NULL || k->fd == -1 ||
 		    (oldest->fd != -1 && k->age < oldest->age)))

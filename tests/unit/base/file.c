@@ -277,10 +277,13 @@ test_mkdirs(void **state)
 	struct stat st;
 
 	(void)state;
+	fsyncs = 0;
 	assert_ok(file_mkdirs(in_dir("a/b//c/"), 0700, &e), &e);
+	assert_int_equal(fsyncs, 3);
 	assert_int_equal(stat(in_dir("a/b/c"), &st), 0);
 	assert_true(S_ISDIR(st.st_mode));
 	assert_ok(file_mkdirs(in_dir("a/b/c"), 0700, &e), &e);
+	assert_int_equal(fsyncs, 3);
 	assert_ok(file_mkdirs("/", 0700, &e), &e);
 	assert_ok(file_mkdirs(".", 0700, &e), &e);
 	assert_rc(file_mkdirs("", 0700, &e), ERR_ABSENT, &e);
