@@ -224,9 +224,13 @@ fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 $(O)/parts.a: $(filter-out $(O)/src/main.o,$(OBJS)) $(O)/link.list
 	@rm -f $@; $(AR) qcsD $@ $(filter %.o,$^)
-$(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(O)/parts.a
+# What the kinds of a face share: suites that each of them must pass.
+FACES := $(patsubst %.c,$(O)/%.o,$(wildcard tests/faces/*.c))
+$(O)/faces.a: $(FACES)
+	@rm -f $@; $(AR) qcsD $@ $^
+$(UNITS): $(O)/unit/%: $(O)/tests/unit/%.o $(O)/faces.a $(O)/parts.a
 	$(link)
-	$(call linked,$<,$(O)/parts.a,-lcmocka)
+	$(call linked,$<,$(O)/faces.a $(O)/parts.a,-lcmocka)
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/parts.a
 	$(link)
 	$(call linked,$<,$(O)/parts.a,-fsanitize=fuzzer)
@@ -238,5 +242,5 @@ $(BENCHES): $(O)/bench/%: $(O)/tests/bench/%.o $(O)/parts.a
   benches FORCE
 # Kept: to look into, and to start from.
 .PRECIOUS: $(O)/%.o $(O)/gen/table_%.c $(O)/gen/licenses.c
--include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/bench/*.c))
+-include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/faces/*.c tests/fuzz/*.c tests/bench/*.c))
 endif
