@@ -315,6 +315,70 @@ tagged_out(const struct files *f, const char *name)
 	return (false);
 }
 
+/* ---- what was asked for ---- */
+
+static int
+files_target_paths(struct source *s, int (*fn)(void *cookie,
+    const char *path, struct err *), void *cookie, struct err *e)
+{
+	struct files *f = files_of(s);
+	struct spill *given = &f->targets.given;
+	uint64_t at = 0, top = spill_top(given);
+	struct buf path = BUF_INIT(PATH_CEILING);
+	char part[256];
+	size_t n, len;
+	int rc = 0;
+
+	while (at < top && rc == 0) {
+		n = top - at < sizeof(part) ? (size_t)(top - at) : sizeof(part);
+		if ((rc = spill_read(given, at, part, n, e)) != 0)
+			break;
+		len = strnlen(part, n);
+		if ((rc = buf_add(&path, part, len, e)) != 0)
+			break;
+		at += len;
+		if (len < n) {
+			if ((rc = buf_nul(&path, e)) == 0)
+				rc = fn(cookie, (char *)path.p, e);
+			buf_reset(&path);
+			at++;
+		}
+	}
+	buf_free(&path);
+	return (rc);
+}
+
+struct relation {
+	const char *path;
+	bool is, leads;
+};
+
+static int
+relate(void *cookie, const char *target, struct err *e)
+{
+	struct relation *r = cookie;
+	size_t n = strlen(r->path);
+
+	(void)e;
+	if (strncmp(target, r->path, n) == 0) {
+		r->is = r->is || target[n] == '\0';
+		r->leads = r->leads || target[n] == '/';
+	}
+	return (0);
+}
+
+/* Was the present path asked for by itself, or something below it, though it
+ * lies in a folder that was, too? */
+static struct relation
+relation(struct files *f)
+{
+	struct relation r = { (const char *)f->path.p, false, false };
+
+	if (files_target_paths(&f->base, relate, &r, NULL) != 0)
+		r.leads = true;	/* rather too much than too little */
+	return (r);
+}
+
 /* ---- frames ---- */
 
 static int
@@ -359,6 +423,9 @@ enter_folder(struct files *f, int fd, struct err *e)
 	};
 	int rc;
 
+	if (f->spec->one_file_system && child.fs != child.dev &&
+	    relation(f).is)
+		child.fs = child.dev;
 	if ((rc = sort_names(f, fd, e)) != 0 ||
 	    (rc = push_frame(f, e)) != 0 || (rc = push_names(f, e)) != 0) {
 		spill_cut(&f->stack, back);
@@ -394,6 +461,19 @@ enter_partial(struct files *f, int fd, uint64_t next, uint64_t end,
 
 /* ---- one entry ---- */
 
+/* Must the present entry, on another file system, be left out? A mount point
+ * stays, as an empty folder. */
+static bool
+foreign(struct files *f)
+{
+	struct relation r;
+
+	if (S_ISDIR(f->st.st_mode) && f->at.dev == f->at.fs)
+		return (false);
+	r = relation(f);
+	return (!r.is && !r.leads);
+}
+
 static bool
 left_out_by_name(const struct files *f)
 {
@@ -406,7 +486,7 @@ left_out_by_name(const struct files *f)
 }
 
 static bool
-left_out_by_stat(const struct files *f)
+left_out_by_stat(struct files *f)
 {
 	const struct source_spec *s = f->spec;
 	const struct stat *st = &f->st;
@@ -414,11 +494,9 @@ left_out_by_stat(const struct files *f)
 	if (s->own != NULL && st->st_dev == s->own->st_dev &&
 	    st->st_ino == s->own->st_ino && S_ISDIR(st->st_mode))
 		return (true);
-	if (s->one_file_system && !f->at.partial && st->st_dev != f->at.fs) {
-		/* A mount point stays, as an empty folder. */
-		if (!S_ISDIR(st->st_mode) || f->at.dev != f->at.fs)
-			return (true);
-	}
+	if (s->one_file_system && !f->at.partial && st->st_dev != f->at.fs &&
+	    foreign(f))
+		return (true);
 	if (!S_ISREG(st->st_mode))
 		return (false);
 	return ((s->larger_than != 0 &&
@@ -856,37 +934,6 @@ files_xattrs(struct source *s, source_xattr *fn, void *cookie, struct err *e)
 }
 
 /* ---- life ---- */
-
-static int
-files_target_paths(struct source *s, int (*fn)(void *cookie,
-    const char *path, struct err *), void *cookie, struct err *e)
-{
-	struct files *f = files_of(s);
-	struct spill *given = &f->targets.given;
-	uint64_t at = 0, top = spill_top(given);
-	struct buf path = BUF_INIT(PATH_CEILING);
-	char part[256];
-	size_t n, len;
-	int rc = 0;
-
-	while (at < top && rc == 0) {
-		n = top - at < sizeof(part) ? (size_t)(top - at) : sizeof(part);
-		if ((rc = spill_read(given, at, part, n, e)) != 0)
-			break;
-		len = strnlen(part, n);
-		if ((rc = buf_add(&path, part, len, e)) != 0)
-			break;
-		at += len;
-		if (len < n) {
-			if ((rc = buf_nul(&path, e)) == 0)
-				rc = fn(cookie, (char *)path.p, e);
-			buf_reset(&path);
-			at++;
-		}
-	}
-	buf_free(&path);
-	return (rc);
-}
 
 static void
 files_close(struct source *s)

@@ -242,6 +242,11 @@ add_list(struct targets *t, const struct source_list *l, struct err *e)
 	while (rc == 0 && (len = getdelim(&line, &cap, delim, f)) > 0) {
 		if (line[len - 1] == delim)
 			line[--len] = '\0';
+		else if (l->lines == LINES_RAW) {	/* cut: so may be its name */
+			rc = err_set(e, ERR_FAIL, "the list '%s' does not end "
+			    "with a NUL", l->file);
+			break;
+		}
 		if (l->lines != LINES_RAW && len > 0 && line[len - 1] == '\r')
 			line[--len] = '\0';
 		rc = l->lines == LINES_PATTERNS ? add_pattern(t, line, e) :
