@@ -182,6 +182,27 @@ list(const struct listing *l, struct treewalk *w, struct err *e)
 	return (0);
 }
 
+/* A listing of nothing must not look like an empty folder. */
+static int
+all_there(const struct listing *l, const struct snapshot *s, struct err *e)
+{
+	struct node *n;
+	int i, rc = 0;
+
+	if ((n = malloc(sizeof(*n))) == NULL)
+		return (err_nomem(e));
+	for (i = 0; i < l->n_want && rc == 0; i++) {
+		rc = treewalk_find(l->c->repo, &s->tree, l->want[i], n, e);
+		if (rc == 0)
+			rc = err_set(e, ERR_ABSENT, "there is no '%s' in that "
+			    "snapshot", l->want[i]);
+		else if (rc > 0)
+			rc = 0;
+	}
+	free(n);
+	return (rc);
+}
+
 static int
 run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 {
@@ -198,7 +219,8 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	snapshot_init(&s);
 	if ((rc = cli_open(c, ACCESS_SHARED, e)) == 0 &&
 	    (rc = cli_snapshot(c, argv[0], &l.f->filter, &s, NULL, e)) == 0 &&
-	    (rc = repo_load_index(c->repo, false, e)) == 0) {
+	    (rc = repo_load_index(c->repo, false, e)) == 0 &&
+	    (rc = all_there(&l, &s, e)) == 0) {
 		print_head(&l, &s);
 		if ((rc = treewalk_open(w, c->repo, &s.tree, 0, e)) == 0)
 			rc = list(&l, w, e);
