@@ -443,6 +443,23 @@ restore_folder(struct restore *x, struct err *e)
 	return (place_fd(&x->place, true, &fd, e));
 }
 
+/* Does something lie in the folder's place that must not be overwritten? */
+static int
+taken(struct restore *x, struct err *e)
+{
+	struct stat st;
+	bool same;
+	int dir;
+
+	if (x->o->dry || x->o->overwrite == OVERWRITE_ALWAYS ||
+	    place_fd(&x->place, false, &dir, NULL) != 0 ||
+	    fstatat(dir, x->walk.node.name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    S_ISDIR(st.st_mode) || may_write(x, dir, &same) != 0)
+		return (0);
+	return (err_set(e, ERR_EXISTS, "what is in its place is no folder, and "
+	    "must not be overwritten: all below it is left out"));
+}
+
 static int
 on_folder(struct restore *x, bool hit, bool below, struct err *e)
 {
@@ -457,7 +474,8 @@ on_folder(struct restore *x, bool hit, bool below, struct err *e)
 	note.selected = hit;
 	if (!hit && !below)
 		return (0);
-	if ((rc = place_down(&x->place, n->name, e)) != 0)
+	if ((rc = taken(x, e)) != 0 ||
+	    (rc = place_down(&x->place, n->name, e)) != 0)
 		return (rc);
 	if (hit && (rc = restore_folder(x, e)) != 0) {
 		place_up(&x->place);
@@ -604,7 +622,7 @@ visit(struct restore *x, enum pass pass, struct err *e)
 	if (n->type != NODE_DIR)
 		return (pass == PASS_VERIFY && hit && n->type == NODE_FILE ?
 		    verify_file(x, e) : 0);
-	if (!hit && !below)
+	if ((!hit && !below) || taken(x, e) != 0)
 		return (0);
 	memset(&note, 0, sizeof(note));
 	note.meta = meta_of(n);
