@@ -36,6 +36,25 @@ fsync(int fd)
 	return ((int)syscall(SYS_fsync, fd));
 }
 
+/* A file system that has no nameless files, as FAT, or Linux before 3.11. */
+static bool no_tmpfile;
+
+int
+open(const char *path, int flags, ...)
+{
+	va_list ap;
+	int mode;
+
+	va_start(ap, flags);
+	mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(ap, int) : 0;
+	va_end(ap);
+	if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return (-1);
+	}
+	return ((int)syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+}
+
 static int
 set_up(void **state)
 {
@@ -157,6 +176,33 @@ test_offsets(void **state)
 	assert_rc(file_scratch(in_dir("absent"), &fd, &e), ERR_ABSENT, &e);
 	assert_ok(file_save(dirfd_, "plain", "x", 1, 0600, &e), &e);
 	assert_rc(file_scratch(in_dir("plain"), &fd, &e), ERR_ABSENT, &e);
+}
+
+static void
+test_scratch_by_name(void **state)
+{
+	struct err e = ERR_INIT;
+	struct stat st;
+	char got[3];
+	size_t n;
+	int fd;
+
+	(void)state;
+	no_tmpfile = true;
+	n = count(dir);
+	assert_ok(file_scratch(dir, &fd, &e), &e);
+	assert_int_equal(count(dir), n);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_nlink, 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_ok(file_pwrite(fd, "abc", 3, 0, "it", &e), &e);
+	assert_ok(file_pread(fd, got, 3, 0, &n, "it", &e), &e);
+	assert_memory_equal(got, "abc", 3);
+	(void)close(fd);
+	assert_rc(file_scratch(in_dir("absent"), &fd, &e), ERR_ABSENT, &e);
+	assert_true(file_scratch("/proc", &fd, &e) < 0);
+	no_tmpfile = false;
 }
 
 static void
@@ -369,6 +415,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read_pieces),
 		cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_scratch_by_name),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_save),

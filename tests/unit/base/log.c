@@ -1,20 +1,26 @@
 /*
- * The log: what is said, to whom, and how much of it. And the checksum of local
- * caches, of which only one thing is asked: that a change shows.
+ * The log: what is said, to whom, and how much of it. Random bytes, on kernels
+ * without a call for them, too. And the checksum of local caches, of which only
+ * one thing is asked: that a change shows.
  */
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/rand.h"
 #include "base/sum.h"
 #include "unit/rng.h"
 
@@ -132,6 +138,49 @@ test_threads(void **state)
 	assert_int_equal(h.broken, 0);
 }
 
+/* Kernels before 3.17 do not have it. */
+static bool no_getrandom;
+
+ssize_t
+getrandom(void *p, size_t len, unsigned flags)
+{
+
+	if (no_getrandom) {
+		errno = ENOSYS;
+		return (-1);
+	}
+	/* Little at a time, as it may. */
+	return (syscall(SYS_getrandom, p, len > 100 ? 100 : len, flags));
+}
+
+static void
+test_rand(void **state)
+{
+	static uint8_t p[2][1000];
+	struct err e = ERR_INIT;
+	unsigned seen = 0, i, k;
+	uint8_t any[125];
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		no_getrandom = i != 0;
+		memset(p, 0, sizeof(p));
+		assert_int_equal(rand_bytes(p[0], sizeof(p[0]) - 1, &e), 0);
+		assert_int_equal(rand_bytes(p[1], sizeof(p[1]) - 1, &e), 0);
+		assert_int_equal(rand_bytes(NULL, 0, &e), 0);
+		assert_int_equal(p[0][999], 0);
+		assert_int_not_equal(memcmp(p[0], p[1], 1000), 0);
+		/* Of each eight bytes one is not zero. */
+		memset(any, 0, sizeof(any));
+		for (k = 0; k < 1000; k++)
+			any[k / 8] |= p[0][k];
+		for (k = 0; k < 125; k++)
+			seen += any[k] != 0;
+	}
+	assert_in_range(seen, 249, 250);
+	no_getrandom = false;
+}
+
 /* Each bit, the length and the seed count. */
 static void
 test_sum(void **state)
@@ -175,6 +224,7 @@ main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_stderr),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_rand),
 		cmocka_unit_test(test_sum),
 	};
 
