@@ -335,6 +335,26 @@ opt_release(const struct opt_set *sets, size_t n_sets)
 	}
 }
 
+enum { LEFT = 36, RIGHT = 79 };	/* columns of the help texts */
+
+/* The text from column LEFT on, in lines that end before RIGHT. */
+static void
+print_wrapped(const char *s)
+{
+	size_t n, column = LEFT;
+
+	for (; *s != '\0'; s += n, s += *s == ' ') {
+		n = strcspn(s, " ");
+		if (column > LEFT && column + 1 + n > RIGHT) {
+			printf("\n%*s", LEFT, "");
+			column = LEFT;
+		}
+		column += (size_t)printf("%s%.*s", column > LEFT ? " " : "",
+		    (int)n, s);
+	}
+	putchar('\n');
+}
+
 void
 opt_print(const struct opt *opts)
 {
@@ -352,9 +372,10 @@ opt_print(const struct opt *opts)
 		if (o->arg != NULL && n > 0 && (size_t)n < sizeof(left))
 			(void)snprintf(left + n, sizeof(left) - (size_t)n,
 			    " %s", o->arg);
-		if (strlen(left) > 32)
-			printf("  %s\n  %-32s  %s\n", left, "", o->help);
+		if (strlen(left) > LEFT - 4)
+			printf("  %s\n%*s", left, LEFT, "");
 		else
-			printf("  %-32s  %s\n", left, o->help);
+			printf("  %-*s  ", LEFT - 4, left);
+		print_wrapped(o->help);
 	}
 }
