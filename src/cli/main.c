@@ -278,6 +278,18 @@ wants_help(const char *name)
 	return (strcmp(name, "help") == 0);
 }
 
+/* Before a command is known its options cannot be parsed, but errors be said. */
+static bool
+wants_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return (true);
+	return (false);
+}
+
 static int
 dispatch(struct cli *c, int argc, char **argv, struct err *e)
 {
@@ -295,8 +307,10 @@ dispatch(struct cli *c, int argc, char **argv, struct err *e)
 	}
 	if (name == NULL)
 		return (run_bare(c, argc - 1, argv + 1, e));
-	if ((c->cmd = find_command(name)) == NULL)
+	if ((c->cmd = find_command(name)) == NULL) {
+		c->g.json = wants_json(argc, argv);
 		return (unknown_command(name, e));
+	}
 	return (run_command(c, argc - 1, argv + 1, e));
 }
 
