@@ -4,7 +4,8 @@
 # its own, which goes away with it, mounts and all. A test is a function that
 # fails with its first failing command:
 #	it 'says what is proven' FUNCTION [ARG...]
-# One that cannot be run here ends with: no 'why'. Several may run side by side:
+# One that cannot be run here ends with: no 'why'. It has a folder $W of its own,
+# its state folder in it. Several may run side by side:
 #	also 'says what is proven' FUNCTION [ARG...]
 # which wait_also waits for. GARNER is the binary that is tested.
 #
@@ -26,14 +27,15 @@ suite=$(basename "$0" .sh)
 T=$(mktemp -d "${TMPDIR:-/tmp}/garner-$suite.XXXXXX") || exit 1
 T=$(cd "$T" && pwd -P)
 chmod 755 "$T"
+mkdir "$T/log" "$T/w" # what changes all the time: trees of $T have its times
 main_pid=$BASHPID
 
 # ---- the end --------------------------------------------------------------
 undo() {
 	trap - EXIT INT TERM HUP
 	cd "$top" || exit 1
-	if [ -f "$T/pids" ]; then
-		while read -r pid; do kill -9 "$pid"; done <"$T/pids" 2>/dev/null
+	if [ -f "$T/log/pids" ]; then
+		while read -r pid; do kill -9 "$pid"; done <"$T/log/pids" 2>/dev/null
 	fi
 	[ "$(id -u)" != 0 ] || awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
 	    /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
@@ -45,7 +47,7 @@ trap 'undo; exit 130' INT TERM HUP
 
 # to_end PID...: end these with the suite, however that ends.
 to_end() {
-	printf '%s\n' "$@" >>"$T/pids"
+	printf '%s\n' "$@" >>"$T/log/pids"
 }
 
 # ---- results --------------------------------------------------------------
@@ -62,18 +64,25 @@ it() {
 	local name=$1 why code
 	shift
 	case $name in *"${ONLY-}"*) ;; *) return 0 ;; esac
-	local log=$T/log.$BASHPID.$RANDOM started=$SECONDS
+	local log=$T/log/$BASHPID.$RANDOM started=$SECONDS
 	(
 		exec 9>"$log.why" >"$log" 2>&1 </dev/null
 		trap - EXIT
 		set -eE -o pipefail
 		trap 'fail "line ${BASH_LINENO[0]}/$LINENO: $BASH_COMMAND"' ERR
 		[ -z "${TRACE-}" ] || set -x
+		W=$T/w/$BASHPID
+		mkdir "$W"
+		export GARNER_STATE_DIR=$W/state
 		"$@"
+		trap - ERR
+		set +e
+		cd / && rm -rf "$W" 2>&1
+		exit 0
 	)
 	code=$?
 	why=$(head -n 1 "$log.why")
-	[ $((SECONDS - started)) -lt 5 ] || name="$name ($((SECONDS - started)) s)"
+	[ $((SECONDS - started)) -lt 5 ] || echo "    $((SECONDS - started)) s: $name"
 	case $code in
 	0) ok "$name" ;;
 	77) skip "$name" "$why" ;;
@@ -85,8 +94,11 @@ it() {
 	rm -f "$log" "$log.why"
 }
 
+# The commands wait more than they work.
 also() {
-	it "$@" >"$T/also.$((n_also += 1))" &
+	while [ "$(jobs -rp | wc -l)" -ge "${ALSO:-8}" ]; do wait -n; done
+	n_also=$((n_also + 1))
+	it "$@" >"$T/log/also.$n_also" &
 	also_pids="${also_pids-} $!"
 }
 n_also=0
@@ -96,8 +108,8 @@ wait_also() {
 	wait ${also_pids-}
 	also_pids=
 	for ((i = 1; i <= n_also; i++)); do
-		cat "$T/also.$i"
-		rm -f "$T/also.$i"
+		cat "$T/log/also.$i"
+		rm -f "$T/log/also.$i"
 	done
 	n_also=0
 }
@@ -107,7 +119,7 @@ wait_also() {
 run() {
 	local want=$1 code=0
 	shift
-	out=$T/out.$BASHPID err=$T/err.$BASHPID
+	out=$T/log/out.$BASHPID err=$T/log/err.$BASHPID
 	timeout -k 5 "${LIMIT:-120}" "$@" >"$out" 2>"$err" || code=$?
 	case $want in
 	"$code") return 0 ;;
