@@ -310,7 +310,7 @@ cli_level(struct cli *c, int *ret, struct err *e)
 	else if (strcmp(mode, "off") == 0)
 		*ret = 0;
 	else if (strcmp(mode, "max") == 0)
-		*ret = 9;
+		*ret = 11;
 	else
 		return (err_set(e, ERR_USAGE, "--compression: '%s' is not "
 		    "auto, off or max", mode));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/budget.h"
 #include "repo/index.h"
 #include "repo/pack.h"
 #include "stream/zstd.h"

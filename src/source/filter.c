@@ -332,8 +332,6 @@ add_class(struct filter *f, const uint8_t **s, const uint8_t *end,
 			if ((rc = class_rune(s, end, &range.to, e)) != 0)
 				return (rc);
 		}
-		if (range.from > range.to)	/* fine, but empty */
-			continue;
 		if ((rc = buf_add(&f->ranges, &range, sizeof(range), e)) != 0)
 			return (rc);
 		n++;
@@ -558,10 +556,12 @@ glob_fits(const struct filter *f, const struct piece *part, const uint8_t *name,
 
 	step = (const struct piece *)(const void *)f->steps.p + part->at;
 	for (end = step + part->n; step < end; step = next) {
-		if ((star = step->kind == STAR) && ++step == end)
+		star = step->kind == STAR;
+		if (star && ++step == end)
 			return (true);
-		for (next = step; next < end && next->kind != STAR; next++)
-			continue;
+		next = step;
+		while (next < end && next->kind != STAR)
+			next++;
 		got = star ? run_find(f, step, (size_t)(next - step),
 		    next == end, name, len) :
 		    run_fits(f, step, (size_t)(next - step), name, len);
@@ -660,8 +660,9 @@ rest_fits(const struct filter *f, const struct pattern *pt,
 
 	for (; part < end; part += n) {
 		part++;	/* the ** */
-		for (n = 0; part + n < end && part[n].kind != DEEP; n++)
-			continue;
+		n = 0;
+		while (part + n < end && part[n].kind != DEEP)
+			n++;
 		for (;; i++, taken++) {
 			if (i + fixed > v->depth)
 				return (-1);
@@ -900,10 +901,10 @@ filter_add(struct filter *f, const char *pattern, struct err *e)
 		rc = try_parts(f, negated, low, len, true, e);
 	}
 	free(text);
-	if (rc != 0)
+	if (rc != 0) {
 		(void)err_note(e, "pattern '%.200s'", pattern);
-	if (rc != 0)
 		return (rc);
+	}
 	f->negates |= negated;
 	f->total += whole + 1;
 	return (0);
@@ -1117,7 +1118,7 @@ expand(struct buf *to, char *s, struct err *e)
 	int rc;
 
 	for (; *s != '\0'; s++) {
-		if (*s != '$' || s[1] == '\0') {
+		if (*s != '$') {
 			if ((rc = buf_add(to, s, 1, e)) != 0)
 				return (rc);
 			continue;

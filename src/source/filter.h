@@ -11,17 +11,17 @@
  *     a/ ** /b   any number of parts between (written without the spaces)
  *     !foo       takes back what patterns before it matched
  *
- * Within a part * ? [a-z] [^a-z] and \ as Go's filepath.Match has them. The last
- * pattern that has an opinion wins. A pattern is tidied first, as by Go's
- * filepath.Clean: a//b/../c/ is a/c, and / by itself is / ** (all there is).
+ * Within a part * ? [a-z] [^a-z] and \ as Go's filepath.Match has them. The
+ * last pattern that has an opinion wins. A pattern is tidied first, as by Go's
+ * filepath.Clean: a//b/../c/ is a/c; and / by itself is / ** (all there is).
  *
  * Paths are absolute and tidy; their parts are raw bytes, and where they are
  * UTF-8, ? and [] see runes. A byte that is not counts as U+FFFD to them.
  *
- * One oddity is kept, so that both programs leave out the same: while restic
- * tries how much one ** takes, it puts those behind it down for a part each. With
- * three or more in a pattern the first ones may therefore take less than there
- * is: a/ ** /b/ ** /c/ ** /d does not match /a/1/2/b/c/d.
+ * One oddity is kept, so that both programs leave out the same: when restic
+ * tries how much a ** takes, it reckons with a part for each ** behind it. With
+ * three of them in a pattern (two, if it is from the root) a path can thus be
+ * too short: a/ ** /b/ ** /c/ ** /d is not /a/b/c/d, nor /a/1/2/b/c/d.
  */
 
 #include <stdbool.h>
@@ -31,8 +31,8 @@
 
 enum {
 	FILTER_PATTERN_MAX = 64 * 1024, /* bytes of one pattern */
-	FILTER_TOTAL_MAX = 1024 * 1024, /* of a list, a NUL each; it takes up to
-					   nine times as much memory */
+	FILTER_TOTAL_MAX = 1024 * 1024, /* of a list, a NUL each: at worst 28
+					   times as many in memory */
 };
 
 struct filter;
@@ -40,9 +40,9 @@ struct filter;
 /**
  * filter_new(ret, fold_case, e):
  * An empty list, which matches nothing. With ${fold_case} letters of both cases
- * are the same (--iexclude): patterns and paths are compared in lower case, that
- * of Unicode 15.0, a rune for a rune. As in restic, bytes that are not UTF-8 are
- * then U+FFFD and thus all alike. Return 0 or ERR_NOMEM.
+ * are the same (--iexclude): patterns and paths are compared in lower case,
+ * Unicode 15.0's, a rune for a rune. As in restic, bytes that are not UTF-8 are
+ * U+FFFD then and thus all alike. Return 0 or ERR_NOMEM.
  */
 int filter_new(struct filter **ret, bool fold_case, struct err *e);
 void filter_free(struct filter *f);
@@ -51,8 +51,8 @@ void filter_free(struct filter *f);
  * filter_add(f, pattern, e):
  * Add a pattern behind those there are; an empty one says nothing and is left
  * out. Return 0; ERR_USAGE that names a pattern which is malformed ("[a-"),
- * wherever in it, while restic finds some only when it compares names; ERR_LIMIT
- * beyond the ceilings above; or ERR_NOMEM. After a failure the list is as it was.
+ * also where restic finds out only when it compares names; ERR_LIMIT beyond
+ * the ceilings above; or ERR_NOMEM. After a failure the list is as it was.
  */
 int filter_add(struct filter *f, const char *pattern, struct err *e);
 
@@ -75,9 +75,10 @@ bool filter_empty(const struct filter *f);
 
 /**
  * filter_match(f, path, ret_below):
- * Does the list match the absolute ${path}? ${ret_below} (may be NULL): could it
- * match something below it? As restic's filter.ListWithChild, but that below "/"
- * everything may match. An empty path matches nothing.
+ * Does the list match the absolute ${path}? ${ret_below} (may be NULL): could
+ * it match something below it? As restic's filter.ListWithChild, but that below
+ * "/" there may be what a pattern from the root matches. An empty path matches
+ * nothing.
  *
  * Nothing is allocated, and threads may share ${f}. The time is bounded by the
  * product of the path's and the patterns' lengths and of the number of ** in a
