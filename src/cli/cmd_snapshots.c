@@ -46,7 +46,7 @@ print_list(const char *key, const struct text_list *l)
 static void
 print_json(struct listing *l, const struct snapshot *s)
 {
-	char hex[ID_HEX + 1], t[WHEN_TEXT];
+	char hex[ID_HEX + 1], t[WHEN_TEXT], end[WHEN_TEXT];
 	const struct summary *m = &s->summary;
 
 	printf("%s{\"time\":\"%s\"", l->first ? "" : ",",
@@ -72,13 +72,16 @@ print_json(struct listing *l, const struct snapshot *s)
 		cli_json_text(stdout, s->program);
 	}
 	if (s->has_summary)
-		printf(",\"summary\":{\"files_new\":%llu,\"files_changed\":"
-		    "%llu,\"files_unmodified\":%llu,\"dirs_new\":%llu,"
+		printf(",\"summary\":{\"backup_start\":\"%s\","
+		    "\"backup_end\":\"%s\",\"files_new\":%llu,"
+		    "\"files_changed\":%llu,"
+		    "\"files_unmodified\":%llu,\"dirs_new\":%llu,"
 		    "\"dirs_changed\":%llu,\"dirs_unmodified\":%llu,"
 		    "\"data_blobs\":%llu,\"tree_blobs\":%llu,"
 		    "\"data_added\":%llu,\"data_added_packed\":%llu,"
 		    "\"total_files_processed\":%llu,"
 		    "\"total_bytes_processed\":%llu}",
+		    when_format(&m->start, t), when_format(&m->end, end),
 		    (unsigned long long)m->files_new,
 		    (unsigned long long)m->files_changed,
 		    (unsigned long long)m->files_unmodified,
@@ -296,7 +299,8 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	if (c->g.json)
 		printf("]\n");
 	else if (rc == 0)
-		cli_say(c, "%llu snapshots", (unsigned long long)l.n);
+		cli_say(c, "%llu snapshot%s", (unsigned long long)l.n,
+		    l.n == 1 ? "" : "s");
 	return (rc != 0 ? rc : bad > 0 ? 1 : 0);
 }
 
