@@ -380,7 +380,7 @@ add_part(struct filter *f, const uint8_t *s, const uint8_t *end, struct err *e)
 	if (rc != 0)
 		return (rc);
 
-	/* What is the same for all names needs no steps. */
+	/* A text by itself, or a *, needs no steps. */
 	n = (f->steps.len - from) / sizeof(struct piece);
 	last = (struct piece *)(void *)(f->steps.p + from);
 	if (n > 1 || (last->kind != EXACT && last->kind != STAR))
