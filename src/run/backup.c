@@ -67,7 +67,6 @@ static int
 problem(struct backup *b, const struct entry *x, const struct err *why)
 {
 
-	meter_add(&b->o->meter->errors, 1);
 	return (b->o->problem(b->o->problem_cookie, x->path, why));
 }
 
@@ -393,15 +392,22 @@ static int
 walk(struct backup *b, struct err *e)
 {
 	struct entry x;
+	bool any = false;
 	int rc;
 
 	rc = plant(b->strip, PLANT_ENTER, NULL, 0, e);
 	if (rc != 0)
 		return (rc);
-	while ((rc = source_next(b->src, &x, e)) > 0) {
+	for (; (rc = source_next(b->src, &x, e)) > 0; any = true) {
 		if ((rc = on_entry(b, &x, e)) != 0 ||
 		    (rc = repo_stopped(b->r, e)) != 0)
 			return (rc);
+	}
+	if (rc == 0 && !any) {	/* which nobody wants to find on a bad day */
+		rc = err_set(e, ERR_ABSENT, "nothing is left to save, no "
+		    "snapshot was made");
+		(void)err_hint(e, "the sources are empty, or the patterns "
+		    "leave out all of them");
 	}
 	if (rc != 0 || (rc = plant(b->strip, PLANT_LEAVE, NULL, 0, e)) != 0)
 		return (rc);
