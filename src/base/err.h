@@ -12,6 +12,7 @@
  */
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /* Few, and only those that a caller tells apart. */
 enum {
@@ -36,6 +37,18 @@ struct err {
 	char text[640];
 	char hint[320];      /* "" when there is none */
 };
+
+/**
+ * err_ends_all(code):
+ * Is it about this process and not about the thing at hand? Who goes on with the
+ * next file after other failures must not after these.
+ */
+static inline bool
+err_ends_all(int code)
+{
+
+	return (code == ERR_CANCEL || code == ERR_NOMEM || code == ERR_SPACE);
+}
 
 #define ERR_INIT { 0, 0, "", "" }
 

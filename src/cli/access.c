@@ -371,3 +371,37 @@ cli_snapshot(struct cli *c, const char *what, const struct cli_filter *f,
 		return (err_nomem(e));
 	return (snapshot_find(c->repo, id, &sf, ret, e));
 }
+
+/* ---- what several commands take ---- */
+
+int
+cli_patterns(struct filter **ret, bool fold_case,
+    const struct opt_list *patterns, const struct opt_list *files,
+    struct err *e)
+{
+	size_t i;
+	int rc;
+
+	*ret = NULL;
+	if (patterns->n + files->n == 0)
+		return (0);
+	if ((rc = filter_new(ret, fold_case, e)) != 0)
+		return (rc);
+	for (i = 0; i < patterns->n; i++)
+		if ((rc = filter_add(*ret, patterns->v[i], e)) != 0)
+			return (rc);
+	for (i = 0; i < files->n; i++)
+		if ((rc = filter_add_file(*ret, files->v[i], e)) != 0)
+			return (rc);
+	return (0);
+}
+
+unsigned
+cli_workers(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < 1)
+		n = 1;
+	return (n < CONFIG_WORKERS_MAX ? (unsigned)n : CONFIG_WORKERS_MAX);
+}

@@ -15,6 +15,7 @@
 #include "repo/lock.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
+#include "source/filter.h"
 #include "state/dir.h"
 #include "stream/meter.h"
 
@@ -113,6 +114,20 @@ struct snapshot_filter cli_filter(const struct cli_filter *f);
  */
 int cli_snapshot(struct cli *c, const char *what, const struct cli_filter *f,
     struct snapshot *ret, char **ret_path, struct err *e);
+
+/* ---- what several commands take ---- */
+
+/**
+ * cli_patterns(ret, fold_case, patterns, files, e):
+ * A filter of the patterns and of the files of patterns, or NULL in ${*ret} when
+ * there are none. Free it with filter_free, also after a failure.
+ */
+int cli_patterns(struct filter **ret, bool fold_case,
+    const struct opt_list *patterns, const struct opt_list *files,
+    struct err *e);
+
+/* As many threads as there are processors, up to what this build allows. */
+unsigned cli_workers(void);
 
 /* ---- talking ---- */
 

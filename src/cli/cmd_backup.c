@@ -104,26 +104,6 @@ struct job {
 /* ---- what to leave out ---- */
 
 static int
-make_filter(struct filter **ret, bool fold, const struct opt_list *patterns,
-    const struct opt_list *files, struct err *e)
-{
-	size_t i;
-	int rc;
-
-	if (patterns->n + files->n == 0)
-		return (0);
-	if ((rc = filter_new(ret, fold, e)) != 0)
-		return (rc);
-	for (i = 0; i < patterns->n; i++)
-		if ((rc = filter_add(*ret, patterns->v[i], e)) != 0)
-			return (rc);
-	for (i = 0; i < files->n; i++)
-		if ((rc = filter_add_file(*ret, files->v[i], e)) != 0)
-			return (rc);
-	return (0);
-}
-
-static int
 make_tags(struct job *j, struct err *e)
 {
 	const struct opt_list *l = &j->f->if_present;
@@ -236,9 +216,9 @@ make_source(struct job *j, int argc, char **argv, struct err *e)
 	j->spec.newer_than = f->newer_than != 0 ?
 	    (int64_t)time(NULL) - (int64_t)f->newer_than : INT64_MIN;
 	if ((rc = make_lists(j, e)) != 0 || (rc = make_tags(j, e)) != 0 ||
-	    (rc = make_filter(&j->exclude, false, &f->exclude,
+	    (rc = cli_patterns(&j->exclude, false, &f->exclude,
 	    &f->exclude_file, e)) != 0 ||
-	    (rc = make_filter(&j->iexclude, true, &f->iexclude,
+	    (rc = cli_patterns(&j->iexclude, true, &f->iexclude,
 	    &f->iexclude_file, e)) != 0)
 		return (rc);
 	j->spec.exclude = j->exclude;
@@ -418,16 +398,6 @@ say_item(void *cookie, const char *path, const char *fate, uint64_t size)
 	funlockfile(stdout);
 }
 
-static unsigned
-workers(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (n < 1)
-		n = 1;
-	return (n < CONFIG_WORKERS_MAX ? (unsigned)n : CONFIG_WORKERS_MAX);
-}
-
 /* The time left needs a total: the parent knows one, else a scan counts. */
 static void
 estimate(struct job *j, struct err *e)
@@ -536,7 +506,7 @@ prepare(struct job *j, int argc, char **argv, struct err *e)
 		return (rc);
 	o->source = j->src;
 	o->parent = j->has_parent ? &j->parent : NULL;
-	o->saver.workers = workers();
+	o->saver.workers = cli_workers();
 	o->saver.dry = j->f->dry;
 	o->ignore_inode = j->f->ignore_inode;
 	o->ignore_ctime = j->f->ignore_ctime;

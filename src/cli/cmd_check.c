@@ -1,6 +1,5 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -139,7 +138,6 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	    .hint = on_hint, .phase = on_phase, .cookie = c };
 	struct check_stats stats = { 0 };
 	const struct flags *f = flags;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct progress *p;
 	uint64_t errors;
 	int rc;
@@ -153,8 +151,7 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 		o.read = CHECK_READ_ALL;
 	if (f->subset != NULL && (rc = parse_subset(f->subset, &o, e)) != 0)
 		return (rc);
-	o.workers = cores < 1 ? 1 : cores < CONFIG_WORKERS_MAX ?
-	    (unsigned)cores : CONFIG_WORKERS_MAX;
+	o.workers = cli_workers();
 	if ((rc = cli_open(c, ACCESS_EXCLUSIVE, e)) != 0)
 		return (rc);
 	p = progress_start(c, &view);

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -57,38 +56,18 @@ struct job {
 };
 
 static int
-make_filter(struct filter **ret, bool fold, const struct opt_list *patterns,
-    const struct opt_list *files, struct err *e)
-{
-	size_t i;
-	int rc;
-
-	if (patterns->n + files->n == 0)
-		return (0);
-	if ((rc = filter_new(ret, fold, e)) != 0)
-		return (rc);
-	for (i = 0; i < patterns->n; i++)
-		if ((rc = filter_add(*ret, patterns->v[i], e)) != 0)
-			return (rc);
-	for (i = 0; i < files->n; i++)
-		if ((rc = filter_add_file(*ret, files->v[i], e)) != 0)
-			return (rc);
-	return (0);
-}
-
-static int
 make_filters(struct job *j, struct err *e)
 {
 	const struct flags *f = j->f;
 	int rc;
 
-	if ((rc = make_filter(&j->include, false, &f->include,
+	if ((rc = cli_patterns(&j->include, false, &f->include,
 	    &f->include_file, e)) != 0 ||
-	    (rc = make_filter(&j->iinclude, true, &f->iinclude,
+	    (rc = cli_patterns(&j->iinclude, true, &f->iinclude,
 	    &f->iinclude_file, e)) != 0 ||
-	    (rc = make_filter(&j->exclude, false, &f->exclude,
+	    (rc = cli_patterns(&j->exclude, false, &f->exclude,
 	    &f->exclude_file, e)) != 0 ||
-	    (rc = make_filter(&j->iexclude, true, &f->iexclude,
+	    (rc = cli_patterns(&j->iexclude, true, &f->iexclude,
 	    &f->iexclude_file, e)) != 0)
 		return (rc);
 	if ((j->include != NULL || j->iinclude != NULL) &&
@@ -259,7 +238,6 @@ restore(struct job *j, const char *what, struct err *e)
 	struct progress *p;
 	double seconds;
 	struct id root;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int rc;
 
 	if ((rc = find_root(j, what, &root, e)) != 0)
@@ -270,8 +248,7 @@ restore(struct job *j, const char *what, struct err *e)
 	}
 	cli_say(j->c, "restoring snapshot %.8s to %s",
 	    id_hex(&j->snap.id, hex), j->f->target);
-	j->o.workers = cores < 1 ? 1 : cores < CONFIG_WORKERS_MAX ?
-	    (unsigned)cores : CONFIG_WORKERS_MAX;
+	j->o.workers = cli_workers();
 	p = progress_start(j->c, &view);
 	rc = restore_run(j->c->repo, &root, j->f->target, &j->o, &j->stats, e);
 	seconds = p != NULL ? progress_seconds(p) : 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "cli/cli.h"
 
 enum {
@@ -230,16 +231,11 @@ static void *
 watcher(void *cookie)
 {
 	struct progress *p = cookie;
-	struct timespec until;
 	bool steady = p->terminal || p->c->g.json;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->ending) {
-		(void)clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += (long)p->tick_ms * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000L;
-		until.tv_nsec %= 1000000000L;
-		(void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
+		wait_ms(&p->wake, &p->lock, p->tick_ms);
 		if (p->ending)
 			break;
 		if (steady || g_asked) {
@@ -259,8 +255,6 @@ progress_start(struct cli *c, const struct progress_view *view)
 	struct sigaction usr1 = { .sa_handler = on_usr1,
 	    .sa_flags = SA_RESTART };
 	struct progress *p;
-	sigset_t all, old;
-	pthread_attr_t attr;
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (NULL);
@@ -274,13 +268,7 @@ progress_start(struct cli *c, const struct progress_view *view)
 	(void)sigaction(SIGUSR1, &usr1, NULL);
 	if (p->terminal)
 		log_to(log_line, p);
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, 128 * 1024);
-	p->running = pthread_create(&p->thread, &attr, watcher, p) == 0;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	p->running = thread_start(&p->thread, watcher, p, NULL) == 0;
 	return (p);
 }
 

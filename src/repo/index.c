@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/sort.h"
+#include "base/thread.h"
 #include "repo/doc.h"
 
 enum {
@@ -446,15 +446,6 @@ repo_load_index(struct repo *r, bool for_writing, struct err *e)
 
 /* ---- writing ---- */
 
-static int64_t
-monotonic(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (ts.tv_sec);
-}
-
 int
 index_writer_open(struct index_writer *w, struct repo *r, struct err *e)
 {
@@ -480,7 +471,7 @@ index_writer_add(struct index_writer *w, const struct id *id,
 	int rc;
 
 	if (w->blobs == 0)
-		w->since = monotonic();
+		w->since = monotonic_s();
 	memcpy(head, id->b, ID_LEN);
 	store_le32(head + ID_LEN, list->n);
 	if ((rc = spill_push(&w->packs, head, PACK_HEAD, e)) != 0)
@@ -494,7 +485,7 @@ index_writer_add(struct index_writer *w, const struct id *id,
 	}
 	w->blobs += list->n;
 	if (w->blobs >= INDEX_BLOBS_MAX ||
-	    monotonic() - w->since >= INDEX_AGE_S)
+	    monotonic_s() - w->since >= INDEX_AGE_S)
 		return (index_writer_flush(w, e));
 	return (0);
 }

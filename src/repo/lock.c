@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/when.h"
 #include "repo/doc.h"
 
@@ -26,6 +27,7 @@ enum {
 	LOST = 22 * 60 + 30,
 	RETRY_FIRST = 5,
 	RETRY_MAX = 60,
+	LOOK_MS = 10000,     /* how often the keeper looks at its clock */
 };
 
 #define SETTLE_NS 200000000L /* between writing a lock and looking again */
@@ -42,15 +44,6 @@ struct repo_lock {
 	bool ending, lost;
 	int64_t refreshed;   /* monotonic seconds */
 };
-
-static int64_t
-monotonic(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (ts.tv_sec);
-}
 
 /* ---- notes ---- */
 
@@ -433,25 +426,22 @@ keeper(void *cookie)
 {
 	struct repo_lock *l = cookie;
 	struct err e = ERR_INIT;
-	struct timespec until;
 	int rc;
 
 	pthread_mutex_lock(&l->mutex);
 	while (!l->ending) {
-		(void)clock_gettime(CLOCK_REALTIME, &until);
 		/* The clock may be set meanwhile: look often, act by age. */
-		until.tv_sec += 10;
-		(void)pthread_cond_timedwait(&l->wake, &l->mutex, &until);
+		wait_ms(&l->wake, &l->mutex, LOOK_MS);
 		if (l->ending || l->lost ||
-		    monotonic() - l->refreshed < REFRESH)
+		    monotonic_s() - l->refreshed < REFRESH)
 			continue;
 		pthread_mutex_unlock(&l->mutex);
 		rc = refresh(l, &e);
 		pthread_mutex_lock(&l->mutex);
 		if (rc == 0) {
-			l->refreshed = monotonic();
+			l->refreshed = monotonic_s();
 		} else if (rc == ERR_LOCKED ||
-		    monotonic() - l->refreshed > LOST) {
+		    monotonic_s() - l->refreshed > LOST) {
 			log_error("%s: stopping", e.text);
 			l->lost = true;
 		} else {
@@ -466,33 +456,22 @@ static int
 start_keeper(struct repo_lock *l, struct err *e)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int n;
+	int rc;
 
 	(void)sigaction(SIGHUP, &ignore, &l->hup);
 	pthread_mutex_init(&l->mutex, NULL);
 	pthread_cond_init(&l->wake, NULL);
-	l->refreshed = monotonic();
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, 256 * 1024);
-	n = pthread_create(&l->thread, &attr, keeper, l);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (n == 0)
-		return (0);
-	(void)sigaction(SIGHUP, &l->hup, NULL);
-	errno = n;
-	return (err_sys(e, "cannot start a thread"));
+	l->refreshed = monotonic_s();
+	if ((rc = thread_start(&l->thread, keeper, l, e)) != 0)
+		(void)sigaction(SIGHUP, &l->hup, NULL);
+	return (rc);
 }
 
 int
 repo_lock(struct repo *r, bool exclusive, uint64_t retry_s,
     struct repo_lock **ret, struct err *e)
 {
-	int64_t deadline = monotonic() + (int64_t)retry_s;
+	int64_t deadline = monotonic_s() + (int64_t)retry_s;
 	unsigned wait = RETRY_FIRST, i;
 	struct repo_lock *l;
 	int rc;
@@ -502,7 +481,7 @@ repo_lock(struct repo *r, bool exclusive, uint64_t retry_s,
 	l->r = r;
 	l->exclusive = exclusive;
 	while ((rc = lock_try(l, e)) == ERR_LOCKED &&
-	    monotonic() < deadline) {
+	    monotonic_s() < deadline) {
 		log_info("%s; trying again in %u s", e->text, wait);
 		for (i = 0; i < wait; i++) {
 			(void)sleep(1);

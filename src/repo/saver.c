@@ -1,11 +1,10 @@
 #include "repo/saver.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "repo/budget.h"
 #include "repo/index.h"
 #include "repo/pack.h"
@@ -16,7 +15,6 @@ enum {
 	TICKETS = 2048,      /* ids not yet asked for */
 	DONE_PACKS = 2,      /* packs waiting for the publisher */
 	WORKERS_TOP = 16,
-	STACK = 256 * 1024,
 	TREE_WINDOW_LOG = 17, /* folders repeat themselves within 128 KiB */
 	TREE_PART = 16384,
 };
@@ -408,27 +406,6 @@ worker(void *cookie)
 /* ---- the face ---- */
 
 static int
-start_thread(pthread_t *ret, void *(*fn)(void *), void *cookie, struct err *e)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int n;
-
-	/* Signals belong to the main thread. */
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	n = pthread_create(ret, &attr, fn, cookie);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (n == 0)
-		return (0);
-	errno = n;
-	return (err_sys(e, "cannot start a thread"));
-}
-
-static int
 start_workers(struct saver *s, struct err *e)
 {
 	bool pack = s->opts.level != 0 && s->r->version > 1;
@@ -444,7 +421,7 @@ start_workers(struct saver *s, struct err *e)
 		if (pack && (rc = zstd_pack_new(&w->z, s->opts.level,
 		    ZSTD_WINDOW_LOG, e)) != 0)
 			return (rc);
-		if ((rc = start_thread(&w->thread, worker, w, e)) != 0)
+		if ((rc = thread_start(&w->thread, worker, w, e)) != 0)
 			return (rc);
 		w->running = true;
 	}
@@ -479,7 +456,7 @@ saver_open(struct saver **ret, struct repo *r, const struct saver_opts *opts,
 	if (r->version > 1 && (rc = zstd_pack_new(&s->tree_z,
 	    opts->level != 0 ? opts->level : 1, TREE_WINDOW_LOG, e)) != 0)
 		goto err;
-	if ((rc = start_thread(&s->publisher, publisher, s, e)) != 0)
+	if ((rc = thread_start(&s->publisher, publisher, s, e)) != 0)
 		goto err;
 	s->publishing = true;
 	if ((rc = start_workers(s, e)) != 0)

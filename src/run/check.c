@@ -1,8 +1,6 @@
 #include "run/check.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +8,7 @@
 
 #include "base/rand.h"
 #include "base/sort.h"
+#include "base/thread.h"
 #include "repo/index.h"
 #include "repo/snapshot.h"
 #include "run/packscan.h"
@@ -20,7 +19,6 @@ enum {
 	MARKS_MEM = 128 * 1024,
 	QUEUE = 16,
 	WORKERS_TOP = 16,
-	STACK = 256 * 1024,
 	/* A sort record: id, whose word it is, size, number. */
 	REC_LEN = ID_LEN + 1 + 8 + 4,
 	INDEXED = 0,
@@ -61,14 +59,6 @@ hint(struct check *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->o->hint(c->o->cookie, text);
-}
-
-static bool
-fatal(int rc)
-{
-
-	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE ||
-	    rc == ERR_DENIED);
 }
 
 /* ---- packs: what the index names against what is stored ---- */
@@ -314,7 +304,7 @@ check_node(struct check *c, struct err *e)
 		if ((rc = first_visit(c, &n->subtree, e)) <= 0)
 			return (rc);
 		if ((rc = treewalk_enter(&c->walk, NULL, &why)) != 0) {
-			if (fatal(rc)) {
+			if (err_ends_all(rc)) {
 				*e = why;
 				return (rc);
 			}
@@ -370,7 +360,7 @@ check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
 	if (rc == 0) {
 		c->stats->trees++;
 		rc = walk_trees(c, e);
-	} else if (fatal(rc)) {
+	} else if (err_ends_all(rc)) {
 		*e = why;
 	} else {
 		error(c, "snapshot %.8s: %s", c->snap, why.text);
@@ -573,28 +563,17 @@ static int
 start_readers(struct reading *rd, struct err *e)
 {
 	unsigned want = rd->c->o->workers;
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int n = 0;
+	int rc;
 
 	if (want < 1)
 		want = 1;
 	if (want > WORKERS_TOP)
 		want = WORKERS_TOP;
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
 	for (; rd->running < want; rd->running++)
-		if ((n = pthread_create(&rd->thread[rd->running], &attr,
-		    reader, rd)) != 0)
+		if ((rc = thread_start(&rd->thread[rd->running], reader, rd,
+		    e)) != 0)
 			break;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rd->running > 0)
-		return (0);
-	errno = n;
-	return (err_sys(e, "cannot start a thread"));
+	return (rd->running > 0 ? 0 : rc);
 }
 
 /* How much is there, and how much of it is to be read? */

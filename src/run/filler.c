@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +11,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/thread.h"
 #include "run/place.h"
 
 enum {
 	FILES = 32,          /* unfinished at the same time */
 	JOBS = 128,
 	WORKERS_TOP = 16,
-	STACK = 256 * 1024,
 	BLOCK = 4096,        /* zeros of this size and alignment become holes */
 };
 
@@ -256,25 +255,14 @@ worker(void *cookie)
 static int
 start_worker(struct filler *f, struct worker *w, struct err *e)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int n, rc;
+	int rc;
 
 	w->f = f;
 	if ((rc = blob_reader_open(&w->br, f->r, e)) != 0)
 		return (rc);
 	w->reading = true;
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	n = pthread_create(&w->thread, &attr, worker, w);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (n != 0) {
-		errno = n;
-		return (err_sys(e, "cannot start a thread"));
-	}
+	if ((rc = thread_start(&w->thread, worker, w, e)) != 0)
+		return (rc);
 	w->running = true;
 	return (0);
 }

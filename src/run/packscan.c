@@ -41,13 +41,6 @@ defect(struct scan *s, const char *how)
 	s->fn(s->cookie, &why);
 }
 
-static bool
-fatal(int rc)
-{
-
-	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE);
-}
-
 /* ---- the header ---- */
 
 static int
@@ -74,7 +67,7 @@ read_header(struct scan *s, uint64_t size, const struct pack_info *expect,
 	int rc;
 
 	rc = pack_header(s->r, s->id, size, note_entry, s, &why);
-	if (fatal(rc)) {
+	if (err_ends_all(rc)) {
 		*e = why;
 		return (rc);
 	}
@@ -144,7 +137,7 @@ prove_blob(struct scan *s, struct err *e)
 		    drop_bytes, NULL, &why);
 	}
 	s->stats->blobs++;
-	if (fatal(rc)) {
+	if (err_ends_all(rc)) {
 		*e = why;
 		return (rc);
 	}
@@ -211,7 +204,7 @@ read_file(struct scan *s, struct err *e)
 	rc = store_get(s->r->store, s->name, 0, UINT64_MAX, take, s, &why);
 	if (s->in_slabs)
 		chunk_free(&s->r->pool, &s->chunk);
-	if (fatal(rc)) {
+	if (err_ends_all(rc)) {
 		*e = why;
 		return (rc);
 	}

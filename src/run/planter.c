@@ -1,17 +1,15 @@
 #include "run/planter.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/id.h"
 #include "base/spill.h"
+#include "base/thread.h"
 
 enum {
 	IDS_WINDOW = 32768,
-	STACK = 256 * 1024,
 	MSG_HEAD = 5,
 	PART = 4096,
 	/* What a frame leaves below its folder's text: the parent's start, its
@@ -272,9 +270,7 @@ planter_open(struct planter **ret, struct repo *r, struct saver *saver,
     struct strip *strip, struct err *e)
 {
 	struct planter *p;
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int n, rc;
+	int rc;
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (err_nomem(e));
@@ -286,18 +282,8 @@ planter_open(struct planter **ret, struct repo *r, struct saver *saver,
 	    (size_t)CONFIG_SPILL_KIB * 1024, e)) != 0 ||
 	    (rc = spill_open(&p->ids, r->state->scratch, IDS_WINDOW, e)) != 0)
 		goto err;
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	n = pthread_create(&p->thread, &attr, planter, p);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (n != 0) {
-		errno = n;
-		rc = err_sys(e, "cannot start a thread");
+	if ((rc = thread_start(&p->thread, planter, p, e)) != 0)
 		goto err;
-	}
 	p->running = true;
 	*ret = p;
 	return (0);

@@ -63,14 +63,6 @@ tell(struct restore *x, const char *fate, uint64_t size)
 		    size);
 }
 
-/* Failures that are not an entry's own. */
-static bool
-fatal(int rc)
-{
-
-	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE);
-}
-
 /* ---- choosing ---- */
 
 /* Is the node asked for; could something below it be? */
@@ -191,7 +183,7 @@ pour_file(struct restore *x, int dir, struct err *e)
 
 	if ((rc = meta_copy_xattrs(&x->walk.ts, n, &x->xattrs, &why)) != 0 ||
 	    (rc = filler_begin(x->filler, &want, &file, &why)) != 0) {
-		if (fatal(rc)) {
+		if (err_ends_all(rc)) {
 			*e = why;
 			return (rc);
 		}
@@ -203,7 +195,7 @@ pour_file(struct restore *x, int dir, struct err *e)
 		filler_spoil(file, e);
 	filler_end(file);
 	x->stats->files++;
-	return (fatal(rc) ? rc : 0);
+	return (err_ends_all(rc) ? rc : 0);
 }
 
 /* ---- hard links ---- */
@@ -633,7 +625,7 @@ visit(struct restore *x, enum pass pass, struct err *e)
 		return (0);
 	if ((rc = treewalk_enter(&x->walk, &note, e)) != 0) {
 		place_up(&x->place);
-		return (fatal(rc) ? rc : 0);
+		return (err_ends_all(rc) ? rc : 0);
 	}
 	return (0);
 }
@@ -668,7 +660,7 @@ walk(struct restore *x, const struct id *root, enum pass pass, struct err *e)
 		}
 		rc = ev == WALK_NODE ? visit(x, pass, &why) :
 		    ev == WALK_LEAVE ? on_leave(x, pass, &why) : ERR_CORRUPT;
-		if (fatal(rc)) {
+		if (err_ends_all(rc)) {
 			*e = why;
 			break;
 		}

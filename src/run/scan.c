@@ -1,11 +1,9 @@
 #include "run/scan.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
-enum { STACK = 256 * 1024 };
+#include "base/thread.h"
 
 struct scan {
 	struct source_spec spec;
@@ -51,10 +49,8 @@ int
 scan_start(struct scan **ret, const struct source_spec *spec, struct meter *m,
     atomic_bool *stop, struct err *e)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	struct scan *s;
-	int n, rc;
+	int rc;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (err_nomem(e));
@@ -66,18 +62,10 @@ scan_start(struct scan **ret, const struct source_spec *spec, struct meter *m,
 		free(s);
 		return (rc);
 	}
-	(void)sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	n = pthread_create(&s->thread, &attr, scanner, s);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (n != 0) {
-		errno = n;
+	if ((rc = thread_start(&s->thread, scanner, s, e)) != 0) {
 		source_close(s->src);
 		free(s);
-		return (err_sys(e, "cannot start a thread"));
+		return (rc);
 	}
 	*ret = s;
 	return (0);

@@ -6,9 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define NAP_NS 4000000L /* how long bytes may wait for company */
+#include "base/thread.h"
+
+enum { NAP_MS = 4 };    /* how long bytes may wait for company */
 
 struct strip {
 	atomic_size_t written, taken; /* bytes ever; their difference is there */
@@ -58,19 +59,11 @@ static void
 nap(struct strip *s, pthread_cond_t *cond, atomic_bool *sleeping,
     bool (*ready)(struct strip *))
 {
-	struct timespec until;
 
 	pthread_mutex_lock(&s->lock);
 	atomic_store(sleeping, true);
-	if (!ready(s) && !atomic_load(&s->stopped)) {
-		(void)clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += NAP_NS;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
-		(void)pthread_cond_timedwait(cond, &s->lock, &until);
-	}
+	if (!ready(s) && !atomic_load(&s->stopped))
+		wait_ms(cond, &s->lock, NAP_MS);
 	atomic_store(sleeping, false);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -14,13 +14,6 @@ struct level {
 	uint32_t path_len;   /* of the folder below it, to come back to */
 };
 
-static bool
-fatal(int rc)
-{
-
-	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE);
-}
-
 int
 treewalk_open(struct treewalk *w, struct repo *r, const struct id *root,
     size_t note_len, struct err *e)
@@ -102,7 +95,7 @@ treewalk_next(struct treewalk *w, struct err *e)
 		return (leave(w, e));
 	if (rc < 0) {
 		w->at.done = true;
-		return (fatal(rc) ? rc : WALK_BROKEN);
+		return (err_ends_all(rc) ? rc : WALK_BROKEN);
 	}
 	rc = set_path(w, w->at.path_len, e);
 	return (rc != 0 ? rc : WALK_NODE);
