@@ -54,12 +54,15 @@ struct frame {
 	uint32_t depth;      /* 0 is the root above all targets */
 	uint32_t tags;       /* one bit for each tag file it has */
 	bool partial;
+	bool named;          /* and its present name was asked for as it is */
 };
 
 struct files {
 	struct source base;
 	const struct source_spec *spec;
 	struct targets targets;
+	uint64_t nested, nested_end; /* its records that lie in the present one */
+	size_t nested_base;  /* bytes of the path in front of their places */
 	struct spill stack;
 	struct sorter *sorter;
 	struct frame at;
@@ -304,79 +307,53 @@ tags_of(const struct files *f, int fd)
 
 /* Does a tag file keep this entry out? The tag file itself stays. */
 static bool
-tagged_out(const struct files *f, const char *name)
+tagged_out(const struct files *f)
 {
 	size_t i;
 
 	for (i = 0; i < f->spec->n_tags && i < TAGS_MAX; i++)
 		if ((f->at.tags & 1u << i) != 0 &&
-		    strcmp(name, f->spec->tags[i].name) != 0)
+		    strcmp(f->name, f->spec->tags[i].name) != 0)
 			return (true);
 	return (false);
 }
 
 /* ---- what was asked for ---- */
 
-static int
-files_target_paths(struct source *s, int (*fn)(void *cookie,
-    const char *path, struct err *), void *cookie, struct err *e)
-{
-	struct files *f = files_of(s);
-	struct spill *given = &f->targets.given;
-	uint64_t at = 0, top = spill_top(given);
-	struct buf path = BUF_INIT(PATH_CEILING);
-	char part[256];
-	size_t n, len;
-	int rc = 0;
-
-	while (at < top && rc == 0) {
-		n = top - at < sizeof(part) ? (size_t)(top - at) : sizeof(part);
-		if ((rc = spill_read(given, at, part, n, e)) != 0)
-			break;
-		len = strnlen(part, n);
-		if ((rc = buf_add(&path, part, len, e)) != 0)
-			break;
-		at += len;
-		if (len < n) {
-			if ((rc = buf_nul(&path, e)) == 0)
-				rc = fn(cookie, (char *)path.p, e);
-			buf_reset(&path);
-			at++;
-		}
-	}
-	buf_free(&path);
-	return (rc);
-}
-
 struct relation {
-	const char *path;
 	bool is, leads;
 };
 
-static int
-relate(void *cookie, const char *target, struct err *e)
-{
-	struct relation *r = cookie;
-	size_t n = strlen(r->path);
-
-	(void)e;
-	if (strncmp(target, r->path, n) == 0) {
-		r->is = r->is || target[n] == '\0';
-		r->leads = r->leads || target[n] == '/';
-	}
-	return (0);
-}
-
-/* Was the present path asked for by itself, or something below it, though it
- * lies in a folder that was, too? */
+/*
+ * Was the present path asked for by itself, or something below it, though it
+ * lies in a folder that was, too? Such a path is saved whatever leaves it out.
+ */
 static struct relation
 relation(struct files *f)
 {
-	struct relation r = { (const char *)f->path.p, false, false };
+	struct relation r = { false, false };
+	const char *path = (const char *)f->path.p + f->nested_base;
+	size_t n = strlen(path);
+	uint64_t at = f->nested;
+	struct target t;
 
-	if (files_target_paths(&f->base, relate, &r, NULL) != 0)
-		r.leads = true;	/* rather too much than too little */
+	while (at < f->nested_end &&
+	    targets_read(&f->targets, at, &t, NULL) > 0) {
+		if (strncmp(t.text, path, n) == 0) {
+			r.is = r.is || t.text[n] == '\0';
+			r.leads = r.leads || t.text[n] == '/';
+		}
+		at = t.next;
+	}
 	return (r);
+}
+
+static bool
+asked_for(struct files *f)
+{
+	struct relation r = relation(f);
+
+	return (r.is || r.leads);
 }
 
 /* ---- frames ---- */
@@ -419,7 +396,7 @@ enter_folder(struct files *f, int fd, struct err *e)
 	struct frame child = {
 		.dev = f->st.st_dev, .ino = f->st.st_ino,
 		.path_len = (uint32_t)f->path.len, .depth = f->at.depth + 1,
-		.fs = f->at.partial ? f->st.st_dev : f->at.fs,
+		.fs = f->at.named ? f->st.st_dev : f->at.fs,
 	};
 	int rc;
 
@@ -447,7 +424,7 @@ enter_partial(struct files *f, int fd, uint64_t next, uint64_t end,
 	struct frame child = {
 		.dev = f->st.st_dev, .ino = f->st.st_ino,
 		.path_len = (uint32_t)f->path.len, .depth = f->at.depth + 1,
-		.next = next, .end = end, .partial = true,
+		.next = next, .end = end, .partial = true, .named = true,
 	};
 	int rc;
 
@@ -461,19 +438,6 @@ enter_partial(struct files *f, int fd, uint64_t next, uint64_t end,
 
 /* ---- one entry ---- */
 
-/* Must the present entry, on another file system, be left out? A mount point
- * stays, as an empty folder. */
-static bool
-foreign(struct files *f)
-{
-	struct relation r;
-
-	if (S_ISDIR(f->st.st_mode) && f->at.dev == f->at.fs)
-		return (false);
-	r = relation(f);
-	return (!r.is && !r.leads);
-}
-
 static bool
 left_out_by_name(const struct files *f)
 {
@@ -485,18 +449,27 @@ left_out_by_name(const struct files *f)
 	    filter_match(f->spec->iexclude, path, NULL)));
 }
 
+/* The repository that is written. */
 static bool
-left_out_by_stat(struct files *f)
+is_own(const struct files *f)
+{
+	const struct stat *own = f->spec->own;
+
+	return (own != NULL && f->st.st_dev == own->st_dev &&
+	    f->st.st_ino == own->st_ino && S_ISDIR(f->st.st_mode));
+}
+
+static bool
+left_out_by_stat(const struct files *f)
 {
 	const struct source_spec *s = f->spec;
 	const struct stat *st = &f->st;
 
-	if (s->own != NULL && st->st_dev == s->own->st_dev &&
-	    st->st_ino == s->own->st_ino && S_ISDIR(st->st_mode))
-		return (true);
-	if (s->one_file_system && !f->at.partial && st->st_dev != f->at.fs &&
-	    foreign(f))
-		return (true);
+	if (s->one_file_system && st->st_dev != f->at.fs) {
+		/* A mount point stays, as an empty folder. */
+		if (!S_ISDIR(st->st_mode) || f->at.dev != f->at.fs)
+			return (true);
+	}
 	if (!S_ISREG(st->st_mode))
 		return (false);
 	return ((s->larger_than != 0 &&
@@ -570,7 +543,8 @@ give(struct files *f, int parent, struct entry *ret, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	if (left_out_by_name(f)) {
+	if (!f->at.named && (tagged_out(f) || left_out_by_name(f)) &&
+	    !asked_for(f)) {
 		f->base.excluded++;
 		return (0);
 	}
@@ -579,7 +553,8 @@ give(struct files *f, int parent, struct entry *ret, struct err *e)
 		    "vanished while its folder was read" : "cannot stat");
 		return (problem(f, &why));
 	}
-	if (left_out_by_stat(f)) {
+	if (is_own(f) ||
+	    (!f->at.named && left_out_by_stat(f) && !asked_for(f))) {
 		f->base.excluded++;
 		return (0);
 	}
@@ -626,10 +601,6 @@ next_name(struct files *f, struct entry *ret, struct err *e)
 	if ((rc = path_set(f, f->at.path_len, f->name, n, &why)) != 0) {
 		(void)err_set(&why, rc, "its path is too long");
 		return (problem(f, &why));
-	}
-	if (tagged_out(f, f->name)) {
-		f->base.excluded++;
-		return (0);
 	}
 	if ((fd = folder_fd(f)) == -1) {
 		(void)err_sys(&why, "its folder was moved while it was read");
@@ -694,6 +665,17 @@ give_partial(struct files *f, int parent, uint64_t end, struct entry *ret,
 	return (1);
 }
 
+/* What was found in the folder ${fd} is treated as a folder's entries are. */
+static void
+begin_found(struct files *f, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0)
+		f->at.dev = f->at.fs = st.st_dev;
+	f->at.tags = tags_of(f, fd);
+}
+
 static int
 next_target(struct files *f, struct entry *ret, struct err *e)
 {
@@ -720,6 +702,9 @@ next_target(struct files *f, struct entry *ret, struct err *e)
 		parent = open(first.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (parent != -1)
 			keep_open(f, 0, parent);
+		f->at.named = !first.found;
+		if (first.found && parent != -1)
+			begin_found(f, parent);
 	} else {
 		parent = folder_fd(f);
 	}
@@ -732,6 +717,10 @@ next_target(struct files *f, struct entry *ret, struct err *e)
 	}
 	if (leaf) {
 		f->at.next = end;	/* what lies below it comes with it */
+		f->nested = first.next;
+		f->nested_end = end;
+		f->nested_base = strcmp(first.base, "/") == 0 ? 1 :
+		    strlen(first.base) + 1;
 		return (give(f, parent, ret, e));
 	}
 	return (give_partial(f, parent, end, ret, e));
@@ -934,6 +923,37 @@ files_xattrs(struct source *s, source_xattr *fn, void *cookie, struct err *e)
 }
 
 /* ---- life ---- */
+
+static int
+files_target_paths(struct source *s, int (*fn)(void *cookie,
+    const char *path, struct err *), void *cookie, struct err *e)
+{
+	struct files *f = files_of(s);
+	struct spill *given = &f->targets.given;
+	uint64_t at = 0, top = spill_top(given);
+	struct buf path = BUF_INIT(PATH_CEILING);
+	char part[256];
+	size_t n, len;
+	int rc = 0;
+
+	while (at < top && rc == 0) {
+		n = top - at < sizeof(part) ? (size_t)(top - at) : sizeof(part);
+		if ((rc = spill_read(given, at, part, n, e)) != 0)
+			break;
+		len = strnlen(part, n);
+		if ((rc = buf_add(&path, part, len, e)) != 0)
+			break;
+		at += len;
+		if (len < n) {
+			if ((rc = buf_nul(&path, e)) == 0)
+				rc = fn(cookie, (char *)path.p, e);
+			buf_reset(&path);
+			at++;
+		}
+	}
+	buf_free(&path);
+	return (rc);
+}
 
 static void
 files_close(struct source *s)

@@ -108,18 +108,19 @@ cut_parts(char *abs, unsigned n)
 
 static int
 add_record(struct targets *t, const char *place, const char *base,
-    struct err *e)
+    bool found, struct err *e)
 {
 	size_t n = strlen(place), m = strlen(base);
-	char rec[TARGET_MAX + 2];
+	char rec[TARGET_MAX + 3];
 
 	if (n + m > TARGET_MAX)
 		return (err_set(e, ERR_LIMIT, "the path '%.60s...' is too long "
 		    "to be named: name a folder above it", place));
 	memcpy(rec, place, n + 1);
 	memcpy(rec + n + 1, base, m + 1);
+	rec[n + m + 2] = found;	/* what was named, too, comes first */
 	t->n++;
-	return (sorter_add(t->sorter, rec, n + m + 2, e));
+	return (sorter_add(t->sorter, rec, n + m + 3, e));
 }
 
 static int
@@ -145,7 +146,7 @@ add_entries(struct targets *t, const char *dir, struct err *e)
 	}
 	while (rc == 0 && (d = readdir(dp)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rc = add_record(t, d->d_name, dir, e);
+			rc = add_record(t, d->d_name, dir, true, e);
 	(void)closedir(dp);
 	t->n++;		/* an empty folder is a target, too */
 	return (rc);
@@ -188,7 +189,7 @@ add_path(struct targets *t, const char *path, struct err *e)
 	if (abs[len] == '\0' || abs[len + 1] == '\0')
 		rc = add_entries(t, abs, e);
 	else
-		rc = add_record(t, abs + len + 1, base, e);
+		rc = add_record(t, abs + len + 1, base, false, e);
 
 out:
 	free(abs);
@@ -276,8 +277,8 @@ write_list(struct targets *t, struct err *e)
 		place = strlen(rec);
 		head[0] = (uint8_t)place;
 		head[1] = (uint8_t)(place >> 8);
-		head[2] = (uint8_t)(len - place - 2);
-		head[3] = (uint8_t)((len - place - 2) >> 8);
+		head[2] = (uint8_t)(len - place - 3);
+		head[3] = (uint8_t)((len - place - 3) >> 8);
 		if ((rc = spill_push(&t->list, head, RECORD_HEAD, e)) != 0 ||
 		    (rc = spill_push(&t->list, rec, len, e)) != 0)
 			return (rc);
@@ -350,12 +351,13 @@ targets_read(struct targets *t, uint64_t pos, struct target *ret,
 		return (rc);
 	n = head[0] | (size_t)head[1] << 8;
 	m = head[2] | (size_t)head[3] << 8;
-	rc = spill_read(&t->list, pos + RECORD_HEAD, ret->text, n + m + 2, e);
+	rc = spill_read(&t->list, pos + RECORD_HEAD, ret->text, n + m + 3, e);
 	if (rc != 0)
 		return (rc);
 	ret->place_len = n;
 	ret->base = ret->text + n + 1;
-	ret->next = pos + RECORD_HEAD + n + m + 2;
+	ret->found = ret->text[n + m + 2] != 0;
+	ret->next = pos + RECORD_HEAD + n + m + 3;
 	return (1);
 }
 

@@ -28,9 +28,10 @@ struct targets {
 
 /* One target, copied out of the list. */
 struct target {
-	char text[TARGET_MAX + 2]; /* the place, NUL, the base, NUL */
+	char text[TARGET_MAX + 3]; /* the place, NUL, the base, NUL, found */
 	size_t place_len;
 	const char *base;
+	bool found;          /* not named, but found in "." or "/", which was */
 	uint64_t next;       /* position of the record behind it */
 };
 
