@@ -27,7 +27,8 @@ suite=$(basename "$0" .sh)
 T=$(mktemp -d "${TMPDIR:-/tmp}/garner-$suite.XXXXXX") || exit 1
 T=$(cd "$T" && pwd -P)
 chmod 755 "$T"
-mkdir "$T/log" "$T/w" # what changes all the time: trees of $T have its times
+mkdir "$T/log" "$T/w" "$T/tmp" # what changes all the time: trees of $T have its times
+export TMPDIR=$T/tmp # restic's packs lie in it
 main_pid=$BASHPID
 
 # ---- the end --------------------------------------------------------------
@@ -121,9 +122,10 @@ run() {
 	shift
 	out=$T/log/out.$BASHPID err=$T/log/err.$BASHPID
 	timeout -k 5 "${LIMIT:-120}" "$@" >"$out" 2>"$err" || code=$?
+	last_code=$code
 	case $want in
 	"$code") return 0 ;;
-	any) last_code=$code; [ $code != 124 ] && [ $code -lt 129 ] && return 0 ;;
+	any) [ $code != 124 ] && [ $code -lt 129 ] && return 0 ;;
 	bad) [ $code != 0 ] && [ $code != 124 ] && [ $code -lt 129 ] && return 0 ;;
 	esac
 	head -c 3000 "$out"
@@ -180,14 +182,9 @@ wait_for() {
 is_root() { [ "$(id -u)" = 0 ]; }
 sanitized() { grep -qa __asan_init "$GARNER"; }
 
-# as_user COMMAND...: as nobody in particular; when root runs the suite.
-as_user() {
-	if is_root; then
-		setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-	else
-		"$@"
-	fi
-}
+# "${user[@]}" COMMAND...: as nobody in particular, when root runs the suite.
+user=()
+! is_root || user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 # small_disk FOLDER KIB: mount a small disk there; no: not permitted.
 small_disk() {

@@ -493,6 +493,16 @@ t_sources() {
 	g bad backup "$W/missing"
 	says "$err" "$W/missing"
 	g bad backup ''
+	# A snapshot of nothing is no success.
+	mkdir "$W/empty"
+	cd "$W/empty"
+	g 0 backup "$W/empty"
+	local n=$("$GARNER" list snapshots | wc -l)
+	g 1 backup .
+	says "$err" 'nothing'
+	echo x >"$W/empty/left out"
+	g 1 backup . --exclude 'left*'
+	same "$("$GARNER" list snapshots | wc -l)" "$n"
 }
 
 # ---- restore --------------------------------------------------------------

@@ -180,7 +180,7 @@ holes(bool all)
 	sparse("a chunk less a byte", 512 * KIB - 1, NULL, 0);
 	sparse("a chunk", 512 * KIB, NULL, 0);
 	sparse("a chunk and a byte", 512 * KIB + 1, NULL, 0);
-	sparse("1 GiB", 1024 * MIB, middle, 2);
+	sparse("large", (all ? 4096 : 100) * MIB, middle, 2);
 	if (all)
 		sparse("1 TiB", MIB * MIB, far, 2);
 	leave();
