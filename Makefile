@@ -160,7 +160,7 @@ endif
 warnings := -Wall -Wextra -Wundef -Wshadow -Wvla -Wmissing-prototypes \
   $(if $(filter dev,$(VARIANT))$(CI),-Werror)
 cppflags = $(tc_cppflags) -D_GNU_SOURCE -Isrc -Itests -include $(O)/autoconf.h \
-  -DGARNER_VERSION='"$(VERSION)"' -DVERSION=GARNER_VERSION $(lib_cflags) $(CPPFLAGS)
+  -DGARNER_VERSION='"$(VERSION)"' $(lib_cflags) $(CPPFLAGS)
 # $(cflags-FOLDER) and $(cflags-FILE.o) are the folders' own words; a path never
 # gets into the binary.
 cflags = -std=c11 -g $(tc_size) $(tc_cflags) $(warnings) \

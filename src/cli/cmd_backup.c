@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/version.h"
 #include "repo/index.h"
 #include "run/backup.h"
 #include "run/scan.h"
@@ -305,7 +304,7 @@ make_snapshot(struct job *j, struct err *e)
 	s->uid = getuid();
 	s->gid = getgid();
 	(void)snprintf(s->program, sizeof(s->program), "garner %s",
-	    VERSION_TEXT);
+	    GARNER_VERSION);
 	if ((rc = add_tags(j, e)) != 0)
 		return (rc);
 	return (add_excludes(j, e));

@@ -224,7 +224,10 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 
 const struct cmd cmd_cat = {
 	.name = "cat",
-	.args = "config|masterkey|(index|snapshot|key|lock|pack|blob|tree ID)",
+	.args = "WHAT [ID]",
 	.summary = "print an object of the repository",
+	.help = "WHAT is config or masterkey, or, with an ID, one of snapshot, index,\n"
+	    "key, lock, pack, blob and tree. A tree may also be named by SNAPSHOT and\n"
+	    "SNAPSHOT:FOLDER.",
 	.run = run,
 };

@@ -1,5 +1,4 @@
 #include "cli/cli.h"
-#include "cli/version.h"
 #include "crypto/aes_ctr.h"
 #include "crypto/poly1305.h"
 #include "crypto/sha256.h"
@@ -32,11 +31,11 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	if (c->g.json)
 		printf("{\"message_type\":\"version\",\"version\":\"%s\","
 		    "\"sha256\":\"%s\",\"aes\":\"%s\",\"poly1305\":\"%s\"}\n",
-		    VERSION_TEXT, sha256_variants()->name, aes_variants()->name,
+		    GARNER_VERSION, sha256_variants()->name, aes_variants()->name,
 		    poly1305_variant());
 	else
 		printf("garner %s (sha-256: %s, aes: %s, poly1305: %s)\n",
-		    VERSION_TEXT, sha256_variants()->name, aes_variants()->name,
+		    GARNER_VERSION, sha256_variants()->name, aes_variants()->name,
 		    poly1305_variant());
 	return (0);
 }

@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/version.h"
 
 const struct opt cli_globals[] = {
 	OPT(struct globals, repo, "repo", 'r', OPT_TEXT, "PLACE",
@@ -136,7 +135,7 @@ list_commands(void)
 	const struct cmd *const *k;
 
 	printf("garner %s: a backup agent that fits in the box it protects\n\n"
-	    "usage: garner COMMAND [options]\n\n", VERSION_TEXT);
+	    "usage: garner COMMAND [options]\n\n", GARNER_VERSION);
 	for (k = cmd_kinds; *k != NULL; k++)
 		if ((*k)->summary != NULL)
 			printf("  %-10s %s\n", (*k)->name, (*k)->summary);
@@ -264,7 +263,7 @@ run_bare(struct cli *c, int argc, char **argv, struct err *e)
 	if ((rc = opt_parse(&set, 1, argc, argv, &argc, e)) != 0)
 		return (rc);
 	if (c->g.version) {
-		printf("garner %s\n", VERSION_TEXT);
+		printf("garner %s\n", GARNER_VERSION);
 		return (0);
 	}
 	list_commands();

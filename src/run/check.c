@@ -563,7 +563,7 @@ static int
 start_readers(struct reading *rd, struct err *e)
 {
 	unsigned want = rd->c->o->workers;
-	int rc;
+	int rc = 0;
 
 	if (want < 1)
 		want = 1;

@@ -30,7 +30,7 @@ static const struct row plain[] = {
 	/* one part, anywhere */
 	{ "foo", "+/foo +/a/foo +/a/foo/b >/a/b >/a/fo >/a/food >/a/xfoo "
 	    "+/foo/ >/" },
-	{ ".cache", "+/home/x/.cache +/home/x/.cache/y >/home/x/cache" },
+	{ ".cache", "+/srv/x/.cache +/srv/x/.cache/y >/srv/x/cache" },
 	{ "*.o", "+/a/b.o +/a/.o >/a/o +/b.o/c >/a/b.oo +/a/b.o.o" },
 	{ "core*", "+/core +/a/core.1 >/a/acore" },
 	{ "*a*b*c", "+/a/abc +/xaxbxc >/xaxbxcx >/acb +/abcabc" },
