@@ -204,8 +204,9 @@ names(void)
 		"\xef\xbf\xbd replacement",
 		"\xe2\x80\x8b zero width", "\xee\x80\x80 private", "\xf3\xa0\x80\x81 tag",
 		"\x7f del", "\x01\x02\x1f control", "<script>&amp;", "\xff not utf-8",
-		"caf\xe9 latin-1", "\xc3 cut", "\xe2\x82 cut too", "\xed\xa0\x80 surrogate",
-		"\xc0\xaf overlong", "\xf4\x90\x80\x80 beyond", "\x80\x81\x82", "CON", "nul.",
+		"caf\xe9 latin-1", "\xc3 cut", "\xe2\x82 cut too",
+		"\xed\xa0\x80 surrogate", "\xc0\xaf overlong",
+		"\xf4\x90\x80\x80 beyond", "\x80\x81\x82", "CON", "nul.",
 		"con.txt", "trailing dot.", ".garner-tmp-not-ours",
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 	};
@@ -441,7 +442,8 @@ times(void)
 		{ "just before the epoch", -1, 999999999 }, { "1969", -86400 * 30, 5 },
 		{ "1901", -2147483648LL, 0 }, { "2038", 2147483648LL, 1 },
 		{ "2106", 4294967296LL, 999999999 }, { "2400", 13569465600LL, 120000000 },
-		{ "ordinary", 1700000000, 123456789 }, { "tenths", 1700000000, 100000000 },
+		{ "ordinary", 1700000000, 123456789 },
+		{ "tenths", 1700000000, 100000000 },
 		{ "micros", 1700000000, 1000 }, { "leap day", 1709164800, 0 },
 	};
 	size_t i;
