@@ -16,9 +16,9 @@
  * sequences and output), the pack's buffer, its list of blobs, a stack. */
 #define BUDGET_WORKERS (CONFIG_WORKERS_MAX * (2045 + 128 + 16 + 32))
 
-/* The planter: zstd at a window of 128 KiB, pack buffer and list, the trees'
+/* The planter: zstd at a window of 32 KiB, pack buffer and list, the trees'
  * text, the ids of a file, the strip. */
-#define BUDGET_TREES (1660 + 128 + 16 + CONFIG_SPILL_KIB + 32 + 64)
+#define BUDGET_TREES (370 + 128 + 16 + CONFIG_SPILL_KIB + 32 + 64)
 
 /* Index files: the packs since the last one, and a compressor of 32 KiB. */
 #define BUDGET_INDEX (64 + 305 + 16)
@@ -33,7 +33,7 @@
 
 /* The walk: names, their sorter, folder entries, paths; twice, when a scan
  * counts beside it for the time left. */
-#define BUDGET_WALK (2 * (128 + 512 + 32 + 64))
+#define BUDGET_WALK (2 * (128 + CONFIG_SORT_KIB / 4 + 32 + 64))
 
 /* The program itself, libc, locks, progress, stacks of the other threads. */
 #define BUDGET_REST 1024

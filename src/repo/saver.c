@@ -12,17 +12,23 @@
 
 enum {
 	QUEUE = 128,         /* chunks waiting for a worker */
+	PARTS = 8,           /* pieces waiting for the worker that has the first */
 	TICKETS = 2048,      /* ids not yet asked for */
 	DONE_PACKS = 2,      /* packs waiting for the publisher */
 	WORKERS_TOP = 16,
-	TREE_WINDOW_LOG = 17, /* folders repeat themselves within 128 KiB */
+	TREE_WINDOW_LOG = 15, /* in 32 KiB folders repeat themselves enough */
 	TREE_PART = 16384,
 };
 
 struct job {
 	struct chunk chunk;
 	unsigned part;
-	uint64_t ticket;
+	uint64_t ticket;     /* all pieces of a blob have the same */
+};
+
+struct queue {
+	struct job *job;
+	unsigned size, first, n;
 };
 
 struct ticket {
@@ -36,7 +42,10 @@ struct worker {
 	bool running;
 	struct packer packer;
 	struct zstd_pack *z;
-	struct sha256 sha;   /* of a blob that comes in pieces */
+	/* of a blob that comes in pieces */
+	bool begun;
+	uint64_t ticket;
+	struct sha256 sha;
 	uint64_t len;        /* of it so far */
 };
 
@@ -45,11 +54,13 @@ struct saver {
 	struct saver_opts opts;
 
 	pthread_mutex_t lock;
-	pthread_cond_t work;     /* the queue has a job, or is closed */
-	pthread_cond_t room;     /* the queue or the tickets have room */
+	pthread_cond_t work;     /* fresh has a job, or no more will come */
+	pthread_cond_t piece;    /* the same for parts */
+	pthread_cond_t room;     /* a queue or the tickets have room */
 	pthread_cond_t answered; /* the ticket that is waited for is done */
-	struct job queue[QUEUE];
-	unsigned q_first, q_n;
+	struct queue fresh;      /* chunks, and first pieces of chunks */
+	struct queue parts;      /* the other pieces, chunk after chunk */
+	struct job fresh_job[QUEUE], parts_job[PARTS];
 	bool closed;             /* no more jobs will come */
 	struct ticket ticket[TICKETS];
 	uint64_t next_ticket;    /* to be given out */
@@ -85,6 +96,7 @@ fail(struct saver *s, const struct err *why)
 		s->why = *why;
 	}
 	pthread_cond_broadcast(&s->work);
+	pthread_cond_broadcast(&s->piece);
 	pthread_cond_broadcast(&s->room);
 	pthread_cond_broadcast(&s->answered);
 	pthread_cond_broadcast(&s->done_more);
@@ -323,6 +335,8 @@ save_part(struct worker *w, const struct job *j, struct id *ret,
 	int rc;
 
 	if (j->part & SAVE_FIRST) {
+		w->begun = true;
+		w->ticket = j->ticket;
 		sha256_begin(&w->sha);
 		w->len = 0;
 		if (compressing(w))
@@ -335,6 +349,7 @@ save_part(struct worker *w, const struct job *j, struct id *ret,
 	rc = put_chunk(w, &j->chunk, (j->part & SAVE_LAST) != 0, e);
 	if (rc != 0 || (j->part & SAVE_LAST) == 0)
 		return (rc);
+	w->begun = false;
 	sha256_end(&w->sha, ret);
 	if ((rc = blobmap_claim(w->s->r->map, BLOB_DATA, ret, e)) < 0)
 		return (rc);
@@ -347,21 +362,55 @@ save_part(struct worker *w, const struct job *j, struct id *ret,
 
 /* ---- workers ---- */
 
+static void
+queue_add(struct queue *q, const struct job *j)
+{
+
+	q->job[(q->first + q->n++) % q->size] = *j;
+}
+
+static struct job
+queue_take(struct queue *q)
+{
+	struct job j = q->job[q->first];
+
+	q->first = (q->first + 1) % q->size;
+	q->n--;
+	return (j);
+}
+
+/*
+ * Where this worker's next job is, or NULL: who has begun a blob goes on with
+ * it. Pieces come blob after blob, so the first one in line is somebody's.
+ */
+static struct queue *
+work_for(struct saver *s, const struct worker *w)
+{
+
+	if (!w->begun)
+		return (s->fresh.n > 0 ? &s->fresh : NULL);
+	return (s->parts.n > 0 && s->parts.job[s->parts.first].ticket ==
+	    w->ticket ? &s->parts : NULL);
+}
+
 /* The next job: false when there will be none. */
 static bool
-next_job(struct saver *s, struct job *ret)
+next_job(struct worker *w, struct job *ret)
 {
+	struct saver *s = w->s;
+	struct queue *q;
 	bool any;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->q_n == 0 && !s->closed && !s->failed)
-		pthread_cond_wait(&s->work, &s->lock);
-	any = s->q_n > 0 && !s->failed;
+	while ((q = work_for(s, w)) == NULL && !s->closed && !s->failed)
+		pthread_cond_wait(w->begun ? &s->piece : &s->work, &s->lock);
+	any = q != NULL && !s->failed;
 	if (any) {
-		*ret = s->queue[s->q_first];
-		s->q_first = (s->q_first + 1) % QUEUE;
-		s->q_n--;
+		*ret = queue_take(q);
 		pthread_cond_signal(&s->room);
+		/* The first piece in line may have become another worker's. */
+		if (q == &s->parts && q->n > 0)
+			pthread_cond_broadcast(&s->piece);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return (any);
@@ -389,13 +438,15 @@ worker(void *cookie)
 	struct id id;
 	int rc = 0;
 
-	while (rc == 0 && next_job(w->s, &j)) {
+	while (rc == 0 && next_job(w, &j)) {
 		rc = j.part == SAVE_WHOLE ? save_whole(w, &j.chunk, &id, &e) :
 		    save_part(w, &j, &id, &e);
 		chunk_free(&w->s->r->pool, &j.chunk);
 		if (rc == 0 && (j.part & SAVE_LAST) != 0)
 			answer(w->s, j.ticket, &id);
 	}
+	if (rc == 0 && w->begun)	/* stopped in the middle of a blob */
+		rc = packer_revoke(&w->packer, &e);
 	if (rc == 0 && packer_size(&w->packer) > 0 && !w->s->failed)
 		rc = hand_over(w->s, &w->packer, &e);
 	if (rc != 0)
@@ -439,12 +490,15 @@ saver_open(struct saver **ret, struct repo *r, const struct saver_opts *opts,
 		return (err_nomem(e));
 	s->r = r;
 	s->opts = *opts;
+	s->fresh = (struct queue){ s->fresh_job, QUEUE, 0, 0 };
+	s->parts = (struct queue){ s->parts_job, PARTS, 0, 0 };
 	if (s->opts.workers < 1)
 		s->opts.workers = 1;
 	if (s->opts.workers > WORKERS_TOP)
 		s->opts.workers = WORKERS_TOP;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->piece, NULL);
 	pthread_cond_init(&s->room, NULL);
 	pthread_cond_init(&s->answered, NULL);
 	pthread_cond_init(&s->done_more, NULL);
@@ -473,25 +527,27 @@ int
 saver_data(struct saver *s, const struct chunk *c, unsigned part,
     uint64_t *ret_ticket, struct err *e)
 {
-	struct job *j;
+	struct queue *q = part & SAVE_FIRST ? &s->fresh : &s->parts;
+	struct job j = { .chunk = *c, .part = part };
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	while (!s->failed && (s->q_n == QUEUE ||
+	while (!s->failed && (q->n == q->size ||
 	    s->next_ticket - s->next_wait == TICKETS))
 		pthread_cond_wait(&s->room, &s->lock);
 	if (s->failed) {
 		rc = failure(s, e);
 	} else {
-		j = &s->queue[(s->q_first + s->q_n++) % QUEUE];
-		j->chunk = *c;
-		j->part = part;
-		j->ticket = s->next_ticket;
+		j.ticket = s->next_ticket;
+		queue_add(q, &j);
 		if (part & SAVE_LAST) {
 			s->ticket[s->next_ticket % TICKETS].done = false;
 			*ret_ticket = s->next_ticket++;
 		}
-		pthread_cond_signal(&s->work);
+		if (q == &s->fresh)
+			pthread_cond_signal(&s->work);
+		else	/* only one of them can take it */
+			pthread_cond_broadcast(&s->piece);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (rc != 0)
@@ -601,6 +657,7 @@ join_workers(struct saver *s)
 	pthread_mutex_lock(&s->lock);
 	s->closed = true;
 	pthread_cond_broadcast(&s->work);
+	pthread_cond_broadcast(&s->piece);
 	pthread_mutex_unlock(&s->lock);
 	for (i = 0; i < s->opts.workers; i++) {
 		if (s->worker[i].running)
@@ -647,6 +704,17 @@ saver_stats(struct saver *s, struct saver_stats *ret)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void
+drop_jobs(struct saver *s, struct queue *q)
+{
+	struct job j;
+
+	while (q->n > 0) {
+		j = queue_take(q);
+		chunk_free(&s->r->pool, &j.chunk);
+	}
+}
+
 void
 saver_free(struct saver *s)
 {
@@ -661,8 +729,8 @@ saver_free(struct saver *s)
 		join_workers(s);
 		join_publisher(s);
 	}
-	for (; s->q_n > 0; s->q_n--, s->q_first = (s->q_first + 1) % QUEUE)
-		chunk_free(&s->r->pool, &s->queue[s->q_first].chunk);
+	drop_jobs(s, &s->fresh);
+	drop_jobs(s, &s->parts);
 	for (; s->d_n > 0; s->d_n--, s->d_first = (s->d_first + 1) % DONE_PACKS)
 		pack_done_free(&s->done[s->d_first]);
 	for (i = 0; i < s->opts.workers; i++) {
@@ -673,6 +741,7 @@ saver_free(struct saver *s)
 	zstd_pack_free(s->tree_z);
 	index_writer_close(&s->index);
 	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->piece);
 	pthread_cond_destroy(&s->room);
 	pthread_cond_destroy(&s->answered);
 	pthread_cond_destroy(&s->done_more);

@@ -44,8 +44,9 @@ enum {
 /**
  * saver_data(s, c, part, ret_ticket, e):
  * Hand over a chunk; its slabs are the saver's from then on, also after a
- * failure. A blob may come in several pieces (when the pool cannot hold a whole
- * one) if there is one worker only. With SAVE_LAST, ${ret_ticket} is what to
+ * failure. A blob may come in several pieces, one behind the other, when it
+ * would take too much of the pool; such a one is compressed before it can be
+ * known whether the repository has it. With SAVE_LAST, ${ret_ticket} is what to
  * wait for. Return 0, or the first error of any thread.
  */
 int saver_data(struct saver *s, const struct chunk *c, unsigned part,

@@ -19,10 +19,8 @@ reader_begin(struct reader *rd, struct repo *r, struct saver *saver,
 	rd->meter = meter;
 	rd->slab = SLAB_NONE;
 	rd->chunk.slab = SLAB_NONE;
-	/* A pool that cannot hold the largest chunk and leave a few slabs to the
-	 * others gets chunks in parts. */
-	rd->part_max = slab_pool_max(&r->pool) >= CHUNK_MAX + 4 * SLAB_LEN ?
-	    UINT32_MAX : (uint32_t)slab_pool_max(&r->pool) / 4;
+	/* The workers need some of the pool, too. */
+	rd->part_max = (uint32_t)(slab_pool_max(&r->pool) / 4 * 3);
 }
 
 void

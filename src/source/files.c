@@ -36,7 +36,7 @@ enum {
 	KEEP = 32,           /* folders kept open */
 	DENTS = 32768,       /* bytes of one getdents64 */
 	WINDOW = 128 * 1024, /* of names in memory */
-	SORT_MEM = 512 * 1024,
+	SORT_MEM = CONFIG_SORT_KIB * 1024 / 4,
 	PATH_CEILING = 1 << 20, /* the longest path: 4,000 levels of 255 */
 	TARGET_LEN = 4096,   /* a symlink's target: PATH_MAX */
 	XATTR_MAX = 65536,   /* XATTR_SIZE_MAX and XATTR_LIST_MAX */

@@ -5,8 +5,9 @@
 #include <zstd_errors.h>
 
 /* The higher levels would take 7 MiB for their tables: held to these they take 2
- * MiB, as level 3 does, and lose one percent. */
-enum { FAST_LEVEL = 3, HASH_LOG = 17, CHAIN_LOG = 18 };
+ * MiB, as level 3 does, and lose one percent. A small window needs no table that
+ * is larger than itself. */
+enum { FAST_LEVEL = 3, HASH_LOG = 17, CHAIN_LOG = 18, SMALL_WINDOW = 17 };
 
 struct zstd_pack {
 	ZSTD_CCtx *ctx;
@@ -17,6 +18,21 @@ struct zstd_unpack {
 	bool inside;         /* a frame is begun and not over */
 };
 
+static bool
+set(struct zstd_pack *z, ZSTD_cParameter name, int value)
+{
+
+	return (!ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, name, value)));
+}
+
+static bool
+tables(struct zstd_pack *z, int hash_log, int chain_log)
+{
+
+	return (set(z, ZSTD_c_hashLog, hash_log) &&
+	    set(z, ZSTD_c_chainLog, chain_log));
+}
+
 int
 zstd_pack_new(struct zstd_pack **ret, int level, int window_log, struct err *e)
 {
@@ -26,17 +42,13 @@ zstd_pack_new(struct zstd_pack **ret, int level, int window_log, struct err *e)
 		return (err_nomem(e));
 	if ((z->ctx = ZSTD_createCCtx()) == NULL)
 		goto err;
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx,
-	    ZSTD_c_compressionLevel, level)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_windowLog,
-	    window_log)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_checksumFlag,
-	    0)))
-		goto err;
-	if (level > FAST_LEVEL &&
-	    (ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_hashLog,
-	    HASH_LOG)) || ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx,
-	    ZSTD_c_chainLog, CHAIN_LOG))))
+	if (!set(z, ZSTD_c_compressionLevel, level) ||
+	    !set(z, ZSTD_c_windowLog, window_log) ||
+	    !set(z, ZSTD_c_checksumFlag, 0) ||
+	    (window_log <= SMALL_WINDOW && !tables(z, window_log - 1,
+	    window_log - 1)) ||
+	    (window_log > SMALL_WINDOW && level > FAST_LEVEL &&
+	    !tables(z, HASH_LOG, CHAIN_LOG)))
 		goto err;
 	*ret = z;
 	return (0);

@@ -443,6 +443,29 @@ t_stdin() {
 	same "$(stat -c %s "$W/o2/stdin")" 0
 }
 
+# Chunks of 8 MiB go in pieces through a pool that is smaller; known ones are cut
+# out of the pack again.
+t_long_chunks() {
+	local i
+	init "$W/r"
+	mkdir "$W/in"
+	for i in 1 2 3; do
+		awk -v i="$i" 'BEGIN { while (n++ < 3e6) print "line", i }' >"$W/in/long$i"
+		head -c 5000000 /dev/urandom >"$W/in/noise$i"
+		cp "$W/in/long1" "$W/in/same$i"
+	done
+	g 0 backup "$W/in"
+	g 0 check --read-data
+	g 0 stats --mode raw-data --json
+	jq_is "$out" '.total_size < 16000000'
+	[ "$(du -sb "$W/r/data" | cut -f1)" -lt 16500000 ] # nothing cut is left
+	g 0 restore latest --target "$W/o"
+	diff -r "$W/in" "$W/o$W/in"
+	touch "$W/in"/*
+	g 0 backup --json "$W/in"
+	jq_is <(tail -n 1 "$out") '.data_blobs == 0 and .files_changed == 9'
+}
+
 t_compression() {
 	local mode size
 	for mode in off auto max; do
@@ -962,6 +985,7 @@ also 'backup: tags, hosts, times, parents' t_snapshot_words
 also 'backup: inodes, devices, access times' t_ignore
 also 'backup: a dry run writes nothing' t_dry
 also 'backup: standard input' t_stdin
+also 'backup: chunks larger than the pool' t_long_chunks
 also 'backup: compression and pack sizes' t_compression
 also 'backup: sources' t_sources
 also 'restore: whole, parts, filters' t_restore
