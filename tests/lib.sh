@@ -24,7 +24,7 @@ GARNER=${GARNER:-build/garner}
 case $GARNER in /*) ;; *) GARNER=$PWD/$GARNER ;; esac
 top=$PWD
 suite=$(basename "$0" .sh)
-T=$(mktemp -d "${TMPDIR:-/tmp}/garner-$suite.XXXXXX") || exit 1
+T=$(mktemp -d "${TMPDIR:-/var/tmp}/garner-$suite.XXXXXX") || exit 1
 T=$(cd "$T" && pwd -P)
 chmod 755 "$T"
 mkdir "$T/log" "$T/w" "$T/tmp" # what changes all the time: trees of $T have its times

@@ -74,7 +74,8 @@ spill_push(struct spill *s, const void *p, size_t len, struct err *e)
 		s->base += len;
 		return (0);
 	}
-	memcpy(s->win + s->len, p, len);
+	if (len > 0)	/* ${p} may be NULL otherwise */
+		memcpy(s->win + s->len, p, len);
 	s->len += len;
 	return (0);
 }

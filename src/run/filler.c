@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -15,16 +14,26 @@
 #include "run/place.h"
 
 enum {
-	FILES = 32,          /* unfinished at the same time */
+	FILES = 64,          /* unfinished at the same time */
 	JOBS = 128,
 	WORKERS_TOP = 16,
+	XATTRS_SMALL = 4096, /* only one file at a time may have more */
 	BLOCK = 4096,        /* zeros of this size and alignment become holes */
+};
+
+/* A folder that unfinished files are in. */
+struct folder {
+	int fd;
+	uint64_t stamp;
+	unsigned refs;       /* files, and one of the filler for the last */
 };
 
 struct filler_file {
 	struct filler *f;
 	bool used;
-	int dir, fd;
+	struct folder *dir;
+	pthread_mutex_t opening;
+	int fd;              /* -1 before the first blob comes */
 	char name[NAME_MAX + 1];
 	char temp[PLACE_TEMP];
 	char *path;
@@ -61,11 +70,54 @@ struct filler {
 	pthread_cond_t work, room, idle;
 	struct filler_file file[FILES];
 	unsigned unfinished;
+	struct filler_file *laden; /* has many xattrs */
+	struct folder folder[FILES + 1];
+	struct folder *last; /* which most files that come will be in */
 	struct job job[JOBS];
 	unsigned first, n;
 	atomic_bool closing;
 	struct worker worker[WORKERS_TOP];
 };
+
+/* ---- folders ---- */
+
+/* The lock is held. */
+static void
+folder_let_go(struct folder *d)
+{
+
+	if (--d->refs == 0)
+		(void)close(d->fd);
+}
+
+/* The wanted folder with a reference more; NULL when it cannot be kept open. */
+static struct folder *
+folder_hold(struct filler *f, const struct filler_want *w)
+{
+	struct folder *d = f->folder;
+	int fd;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->last != NULL && f->last->stamp == w->dir_stamp) {
+		f->last->refs++;
+		goto done;
+	}
+	if (f->last != NULL)
+		folder_let_go(f->last);
+	f->last = NULL;
+	if ((fd = fcntl(w->dir, F_DUPFD_CLOEXEC, 0)) == -1)
+		goto done;
+	place_hold(fd);
+	while (d->refs > 0)
+		d++;
+	*d = (struct folder){ fd, w->dir_stamp, 2 };
+	f->last = d;
+
+done:
+	d = f->last;
+	pthread_mutex_unlock(&f->lock);
+	return (d);
+}
 
 /* ---- one file ---- */
 
@@ -93,12 +145,31 @@ spoil(struct filler_file *file, const struct err *why)
 		report(f, file, why);
 }
 
+/* Make its temporary file, if that is not there yet. */
+static int
+open_file(struct filler_file *file, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&file->opening);
+	if (file->fd == -1 && (rc = place_temp(file->temp, e)) == 0) {
+		file->fd = openat(file->dir->fd, file->temp, O_RDWR | O_CREAT |
+		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (file->fd == -1)
+			rc = err_sys(e, "cannot make the file");
+	}
+	pthread_mutex_unlock(&file->opening);
+	return (rc);
+}
+
 static int
 publish(struct filler_file *file, struct err *e)
 {
 	struct err also = ERR_INIT;
 	int rc;
 
+	if ((rc = open_file(file, e)) != 0)	/* it is empty */
+		return (rc);
 	if (atomic_load(&file->holes) &&
 	    ftruncate(file->fd, (off_t)file->size) == -1)
 		return (err_sys(e, "cannot make a file of that size"));
@@ -110,9 +181,32 @@ publish(struct filler_file *file, struct err *e)
 		report(file->f, file, &also);
 	if ((rc = meta_finish_fd(file->fd, &file->meta, e)) != 0)
 		return (rc);
-	if (renameat(file->dir, file->temp, file->dir, file->name) == -1)
+	if (renameat(file->dir->fd, file->temp, file->dir->fd,
+	    file->name) == -1)
 		return (err_sys(e, "cannot give the file its name"));
 	return (0);
+}
+
+/* Who waits is woken when there is work for a while, not for each file. */
+static void
+give_place(struct filler *f, struct filler_file *file)
+{
+	bool laden;
+
+	free(file->path);
+	file->path = NULL;
+	pthread_mutex_lock(&f->lock);
+	if (file->dir != NULL)
+		folder_let_go(file->dir);
+	file->dir = NULL;
+	if ((laden = f->laden == file)) {
+		buf_free(&file->xattrs);
+		f->laden = NULL;
+	}
+	file->used = false;
+	if (--f->unfinished <= FILES / 2 || laden)
+		pthread_cond_signal(&f->idle);
+	pthread_mutex_unlock(&f->lock);
 }
 
 /* Nobody works on it any more: give it its name, or remove it. */
@@ -127,19 +221,13 @@ finish(struct filler_file *file)
 		spoil(file, &e);
 		whole = false;
 	}
-	if (!whole)
-		(void)unlinkat(file->dir, file->temp, 0);
-	else
+	if (whole)
 		meter_add(&f->o.meter->files, 1);
-	(void)close(file->fd);
-	(void)close(file->dir);
-	free(file->path);
-	file->path = NULL;
-	pthread_mutex_lock(&f->lock);
-	file->used = false;
-	f->unfinished--;
-	pthread_cond_broadcast(&f->idle);
-	pthread_mutex_unlock(&f->lock);
+	else if (file->fd != -1)
+		(void)unlinkat(file->dir->fd, file->temp, 0);
+	if (file->fd != -1)
+		(void)close(file->fd);
+	give_place(f, file);
 }
 
 static void
@@ -222,8 +310,9 @@ do_job(struct worker *w, const struct job *j)
 
 	w->file = j->file;
 	w->offset = j->offset;
-	if (!j->file->spoiled && !w->f->closing && blob_read_at(&w->br, &j->id,
-	    &j->at, write_piece, w, &e) != 0)
+	if (!j->file->spoiled && !w->f->closing && (open_file(j->file,
+	    &e) != 0 || blob_read_at(&w->br, &j->id, &j->at, write_piece, w,
+	    &e) != 0))
 		spoil(j->file, &e);
 	drop_pending(j->file);
 }
@@ -245,8 +334,8 @@ worker(void *cookie)
 		}
 		j = f->job[f->first];
 		f->first = (f->first + 1) % JOBS;
-		f->n--;
-		pthread_cond_signal(&f->room);
+		if (--f->n <= JOBS / 2)
+			pthread_cond_signal(&f->room);
 		pthread_mutex_unlock(&f->lock);
 		do_job(w, &j);
 	}
@@ -289,6 +378,8 @@ filler_open(struct filler **ret, struct repo *r,
 	pthread_cond_init(&f->work, NULL);
 	pthread_cond_init(&f->room, NULL);
 	pthread_cond_init(&f->idle, NULL);
+	for (i = 0; i < FILES; i++)
+		pthread_mutex_init(&f->file[i].opening, NULL);
 	for (i = 0; i < f->o.workers; i++) {
 		if ((rc = start_worker(f, &f->worker[i], e)) != 0) {
 			filler_close(f);
@@ -299,64 +390,37 @@ filler_open(struct filler **ret, struct repo *r,
 	return (0);
 }
 
-/* A free place for a file; waits for one. */
+/* A free place for a file with so many bytes of xattrs; waits for one. */
 static struct filler_file *
-take_place(struct filler *f)
+take_place(struct filler *f, size_t xattrs)
 {
 	struct filler_file *file = f->file;
 
 	pthread_mutex_lock(&f->lock);
-	while (f->unfinished == FILES)
+	if (f->unfinished == FILES)
+		while (f->unfinished > FILES / 2)
+			pthread_cond_wait(&f->idle, &f->lock);
+	while (xattrs > XATTRS_SMALL && f->laden != NULL)
 		pthread_cond_wait(&f->idle, &f->lock);
 	while (file->used)
 		file++;
 	file->used = true;
+	if (xattrs > XATTRS_SMALL)
+		f->laden = file;
 	f->unfinished++;
 	pthread_mutex_unlock(&f->lock);
 	return (file);
-}
-
-static void
-give_place(struct filler *f, struct filler_file *file)
-{
-
-	free(file->path);
-	file->path = NULL;
-	pthread_mutex_lock(&f->lock);
-	file->used = false;
-	f->unfinished--;
-	pthread_mutex_unlock(&f->lock);
-}
-
-static int
-make_temp(struct filler_file *file, const struct filler_want *w,
-    struct err *e)
-{
-	int rc;
-
-	if ((rc = place_temp(file->temp, e)) != 0)
-		return (rc);
-	file->fd = openat(w->dir, file->temp, O_RDWR | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (file->fd == -1)
-		return (err_sys(e, "cannot make the file"));
-	(void)flock(file->fd, LOCK_EX | LOCK_NB);
-	if ((file->dir = fcntl(w->dir, F_DUPFD_CLOEXEC, 0)) != -1)
-		return (0);
-	rc = err_sys(e, "cannot keep its folder open");
-	(void)unlinkat(w->dir, file->temp, 0);
-	(void)close(file->fd);
-	return (rc);
 }
 
 int
 filler_begin(struct filler *f, const struct filler_want *w,
     struct filler_file **ret, struct err *e)
 {
-	struct filler_file *file = take_place(f);
+	struct filler_file *file = take_place(f, w->xattrs->len);
 	int rc;
 
 	file->f = f;
+	file->fd = -1;
 	file->size = w->size;
 	file->meta = w->meta;
 	file->pending = 1;
@@ -371,8 +435,8 @@ filler_begin(struct filler *f, const struct filler_want *w,
 		rc = err_set(e, ERR_FAIL,
 		    "its name is too long for this system");
 	else if ((rc = buf_add(&file->xattrs, w->xattrs->p, w->xattrs->len,
-	    e)) == 0)
-		rc = make_temp(file, w, e);
+	    e)) == 0 && (file->dir = folder_hold(f, w)) == NULL)
+		rc = err_sys(e, "cannot keep its folder open");
 	if (rc != 0) {
 		give_place(f, file);
 		return (rc);
@@ -388,8 +452,9 @@ filler_blob(struct filler *f, struct filler_file *file, const struct id *id,
 	struct job *j;
 
 	pthread_mutex_lock(&f->lock);
-	while (f->n == JOBS)
-		pthread_cond_wait(&f->room, &f->lock);
+	if (f->n == JOBS)
+		while (f->n > JOBS / 2)
+			pthread_cond_wait(&f->room, &f->lock);
 	file->pending++;
 	j = &f->job[(f->first + f->n++) % JOBS];
 	j->file = file;
@@ -448,8 +513,12 @@ filler_close(struct filler *f)
 		if (f->worker[i].reading)
 			blob_reader_close(&f->worker[i].br);
 	}
-	for (i = 0; i < FILES; i++)
+	for (i = 0; i < FILES; i++) {
 		buf_free(&f->file[i].xattrs);
+		pthread_mutex_destroy(&f->file[i].opening);
+	}
+	if (f->last != NULL)
+		folder_let_go(f->last);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->work);
 	pthread_cond_destroy(&f->room);

@@ -33,6 +33,7 @@ int filler_open(struct filler **ret, struct repo *r,
 /* What is to become of a file. */
 struct filler_want {
 	int dir;             /* its folder; a copy is taken */
+	uint64_t dir_stamp;  /* of place_stamp */
 	const char *name;
 	const char *path;    /* for messages; a copy is taken */
 	uint64_t size;

@@ -118,6 +118,7 @@ keep_open(struct place *p, unsigned depth, int fd)
 		(void)close(p->open[i].fd);
 	p->open[i].fd = fd;
 	p->open[i].depth = depth;
+	p->open[i].stamp = ++p->stamps;
 }
 
 /* Part ${k} of the present path; false when it is too long for any folder. */
@@ -157,6 +158,13 @@ place_fd(struct place *p, bool make, int *ret, struct err *e)
 	}
 	*ret = fd;
 	return (0);
+}
+
+uint64_t
+place_stamp(const struct place *p)
+{
+
+	return (p->depth > 0 ? p->open[p->depth % PLACE_KEEP].stamp : 0);
 }
 
 int
@@ -200,31 +208,31 @@ place_temp(char ret[PLACE_TEMP], struct err *e)
 }
 
 void
+place_hold(int fd)
+{
+
+	while (flock(fd, LOCK_SH) == -1 && errno == EINTR)
+		;
+}
+
+void
 place_sweep(int fd)
 {
 	struct dirent *d;
 	DIR *dp;
-	int dir, file;
+	int dir;
 
 	dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1)
 		return;
-	if ((dp = fdopendir(dir)) == NULL) {
+	if (flock(dir, LOCK_EX | LOCK_NB) == -1 ||
+	    (dp = fdopendir(dir)) == NULL) {
 		(void)close(dir);
 		return;
 	}
-	while ((d = readdir(dp)) != NULL) {
+	while ((d = readdir(dp)) != NULL)
 		if (strncmp(d->d_name, TEMP_PREFIX "-",
-		    sizeof(TEMP_PREFIX)) != 0)
-			continue;
-		/* Its writer holds a lock on it as long as it lives. */
-		file = openat(dirfd(dp), d->d_name, O_RDONLY | O_NOFOLLOW |
-		    O_NONBLOCK | O_CLOEXEC);
-		if (file == -1)
-			continue;
-		if (flock(file, LOCK_EX | LOCK_NB) == 0)
-			(void)unlinkat(dirfd(dp), d->d_name, 0);
-		(void)close(file);
-	}
+		    sizeof(TEMP_PREFIX)) == 0)
+			(void)unlinkat(dir, d->d_name, 0);
 	(void)closedir(dp);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -23,7 +24,9 @@ struct place {
 	struct {
 		int fd;
 		unsigned depth;
+		uint64_t stamp;
 	} open[PLACE_KEEP];
+	uint64_t stamps;     /* given out so far */
 };
 
 /* Open (and make) the target folder; it may be reached through links. */
@@ -46,6 +49,12 @@ void place_up(struct place *p);
 int place_fd(struct place *p, bool make, int *ret, struct err *e);
 
 /**
+ * place_stamp(p):
+ * A number for what place_fd gave last: the same one means the same folder.
+ */
+uint64_t place_stamp(const struct place *p);
+
+/**
  * place_find(p, path, ret, ret_name, e):
  * Open the folder of ${path} ("/a/b/c", below the target) for reading; close
  * (*ret). ${*ret_name} points at its last part.
@@ -57,7 +66,16 @@ int place_find(struct place *p, const char *path, int *ret,
 #define PLACE_TEMP 40
 int place_temp(char ret[PLACE_TEMP], struct err *e);
 
-/* Remove temporary files that a restore which was killed left in a folder. */
+/**
+ * place_hold(fd):
+ * Somebody begins to make temporary files in this folder; it holds until the
+ * open file of ${fd} is closed for good. Where a file system has no locks there
+ * is no protection.
+ */
+void place_hold(int fd);
+
+/* Remove temporary files that a restore which was killed left in a folder, unless
+ * somebody is at work there. */
 void place_sweep(int fd);
 
 #endif /* RUN_PLACE_H */

@@ -173,7 +173,8 @@ pour_file(struct restore *x, int dir, struct err *e)
 {
 	const struct node *n = &x->walk.node;
 	struct filler_want want = {
-		.dir = dir, .name = n->name,
+		.dir = dir, .dir_stamp = place_stamp(&x->place),
+		.name = n->name,
 		.path = (const char *)x->walk.path.p, .size = n->size,
 		.meta = meta_of(n), .xattrs = &x->xattrs,
 	};
