@@ -15,6 +15,9 @@
 #include "crypto/scrypt.h"
 #include "crypto/seal.h"
 #include "crypto/sha256.h"
+#include "stream/chunker.h"
+#include "stream/rabin.h"
+#include "stream/zstd.h"
 
 enum {
 	RUNS = 5,
@@ -23,6 +26,12 @@ enum {
 };
 
 static uint8_t piece[PIECE];
+
+/* Noise, so that the chunker finds cuts where data has them. */
+static struct {
+	uint8_t before[CHUNK_WINDOW];
+	uint8_t p[32 << 20];
+} noise;
 
 /* One bit of work, with ${arg} as the row passed it on; its bytes. */
 typedef size_t work_fn(const void *arg);
@@ -187,6 +196,108 @@ bench_seal(void)
 	report("seal", "64 bytes whole", work_seal_small, &k);
 }
 
+/* The yardstick of whatever looks at bytes: a sum of them. */
+static size_t
+work_memory(const void *arg)
+{
+	static volatile uint64_t sink;
+	uint64_t a = 0, b = 0, c = 0, d = 0;
+	uint64_t w[4];
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < sizeof(noise.p); i += sizeof(w)) {
+		memcpy(w, noise.p + i, sizeof(w));
+		a += w[0];
+		b += w[1];
+		c += w[2];
+		d += w[3];
+	}
+	sink = a + b + c + d;
+	(void)sink;
+	return (sizeof(noise.p));
+}
+
+static void
+bench_memory(void)
+{
+
+	report("memory", "a plain sum", work_memory, NULL);
+}
+
+static size_t
+work_chunker(const void *arg)
+{
+	struct chunker c;
+	size_t at = 0, end, cut;
+
+	chunker_begin(&c, arg);
+	for (; at < sizeof(noise.p); at = end) {
+		end = at - at % PIECE + PIECE;
+		if ((cut = chunker_scan(&c, noise.p + at, end - at)) != 0)
+			end = at + cut;
+	}
+	return (sizeof(noise.p));
+}
+
+static void
+bench_chunker(void)
+{
+	static struct chunk_tables t;
+	uint64_t polynomial;
+
+	if (rabin_random(&polynomial, NULL) != 0)
+		abort();
+	chunk_tables_init(&t, polynomial);
+	report("chunker", "64 KiB pieces", work_chunker, &t);
+}
+
+struct zstd_work {
+	struct zstd_pack *z;
+	const uint8_t *p;
+};
+
+static size_t
+work_zstd(const void *arg)
+{
+	static uint8_t room[PIECE];
+	const struct zstd_work *w = arg;
+	struct span in = { (uint8_t *)(uintptr_t)w->p, 1 << 20, 0 }, out;
+	int done;
+
+	zstd_pack_begin(w->z, in.len);
+	do {
+		out = (struct span){ room, sizeof(room), 0 };
+		if ((done = zstd_pack_run(w->z, &in, &out, true, NULL)) < 0)
+			abort();
+	} while (!done);
+	return (in.len);
+}
+
+static void
+bench_zstd(void)
+{
+	static const char *const word[] = { "the ", "data ", "of ", "a box ",
+	    "which ", "nobody ", "reads;\n", "0x7f3a " };
+	static uint8_t text[1 << 20];
+	struct zstd_work w;
+	size_t i, at = 0;
+
+	for (i = 0; at < sizeof(text) - 8; i++) {
+		const char *s = word[noise.p[i] & 7];
+
+		memcpy(text + at, s, strlen(s));
+		at += strlen(s);
+	}
+	if (zstd_pack_new(&w.z, 3, ZSTD_WINDOW_LOG, NULL) != 0)
+		abort();
+	w.p = text;
+	report("zstd", "level 3, words", work_zstd, &w);
+	w.p = noise.p;
+	report("zstd", "level 3, noise", work_zstd, &w);
+	zstd_pack_free(w.z);
+}
+
 /* As many bytes as V has without a stride, whatever the stride is. */
 static size_t
 work_scrypt(const void *arg)
@@ -220,6 +331,9 @@ static const struct bench {
 	{ "aes-256-ctr", bench_aes_ctr },
 	{ "poly1305", bench_poly1305 },
 	{ "seal", bench_seal },
+	{ "memory", bench_memory },
+	{ "chunker", bench_chunker },
+	{ "zstd", bench_zstd },
 	{ "scrypt", bench_scrypt },
 };
 
@@ -237,10 +351,15 @@ wanted(const char *name, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	uint64_t state = 1;
 	size_t i;
 
 	for (i = 0; i < sizeof(piece); i++)
 		piece[i] = (uint8_t)(i * 7 >> 3);
+	for (i = 0; i < sizeof(noise.p); i++) {
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		noise.p[i] = (uint8_t)(state >> 56);
+	}
 	for (i = 0; i < sizeof(benches) / sizeof(benches[0]); i++)
 		if (wanted(benches[i].name, argc, argv))
 			benches[i].fn();
