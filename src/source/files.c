@@ -27,6 +27,7 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "base/pagecache.h"
 #include "base/sort.h"
 #include "base/spill.h"
 #include "source/source.h"
@@ -77,6 +78,7 @@ struct files {
 	struct stat st;      /* of the entry given last */
 	enum entry_kind kind;
 	int file;            /* the open file, or -1 */
+	struct guest guest;  /* of that */
 	bool sparse;
 	uint64_t pos, data_end; /* where it is read; up to where is data */
 	uint8_t *xattr;      /* room for a list and a value, when needed */
@@ -726,15 +728,24 @@ next_target(struct files *f, struct entry *ret, struct err *e)
 	return (give_partial(f, parent, end, ret, e));
 }
 
+static void
+close_file(struct files *f)
+{
+
+	if (f->file == -1)
+		return;
+	guest_end(&f->guest);
+	(void)close(f->file);
+	f->file = -1;
+}
+
 static int
 files_next(struct source *s, struct entry *ret, struct err *e)
 {
 	struct files *f = files_of(s);
 	int rc;
 
-	if (f->file != -1)
-		(void)close(f->file);
-	f->file = -1;
+	close_file(f);
 	while (!f->done) {
 		if (f->at.next < f->at.end) {
 			rc = f->at.partial ? next_target(f, ret, e) :
@@ -778,6 +789,7 @@ files_open(struct source *s, struct entry *entry, struct err *e)
 	entry->st = f->st;
 	f->file = fd;
 	f->pos = f->data_end = 0;
+	guest_begin(&f->guest, fd, (uint64_t)f->st.st_size);
 	/* Fewer blocks than bytes: it has holes, or a file system that packs. */
 	f->sparse = (uint64_t)f->st.st_blocks * 512 <
 	    (uint64_t)f->st.st_size;
@@ -840,6 +852,7 @@ files_read(struct source *s, void *p, size_t cap, size_t *ret,
 	if (n == -1)
 		return (err_sys(e, "cannot read"));
 	f->pos += (uint64_t)n;
+	guest_passed(&f->guest, f->pos);
 	*ret = (size_t)n;
 	return (0);
 }
@@ -964,8 +977,7 @@ files_close(struct source *s)
 	for (i = 0; i < KEEP; i++)
 		if (f->open[i].fd != -1)
 			(void)close(f->open[i].fd);
-	if (f->file != -1)
-		(void)close(f->file);
+	close_file(f);
 	targets_close(&f->targets);
 	spill_close(&f->stack);
 	sorter_free(f->sorter);
