@@ -237,10 +237,15 @@ $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/parts.a
 $(BENCHES): $(O)/bench/%: $(O)/tests/bench/%.o $(O)/parts.a
 	$(link)
 	$(call linked,$<,$(O)/parts.a)
+# A suite's tool that needs the program's objects; the others need only a cc.
+forge: $(O)/tools/forge
+$(O)/tools/forge: $(O)/tools/%: $(O)/tests/tools/%.o $(O)/parts.a
+	$(link)
+	$(call linked,$<,$(O)/parts.a)
 
 .PHONY: all garner config menuconfig savedefconfig install where try units fuzzers \
-  benches FORCE
+  benches forge FORCE
 # Kept: to look into, and to start from.
 .PRECIOUS: $(O)/%.o $(O)/gen/table_%.c $(O)/gen/licenses.c
--include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/faces/*.c tests/fuzz/*.c tests/bench/*.c))
+-include $(OBJS:.o=.d) $(patsubst tests/%.c,$(O)/tests/%.d,$(wildcard tests/unit/*/*.c tests/faces/*.c tests/fuzz/*.c tests/bench/*.c tests/tools/forge.c))
 endif

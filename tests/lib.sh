@@ -215,6 +215,16 @@ tool() {
 	done
 }
 
+# own_tool NAME: the same for one that is linked with the program's own objects.
+own_tool() {
+	local where
+	where=$(make -s where) && make -s "$1" >"$T/log/make" 2>&1 || {
+		not_ok "tool $1" "does not build: $(tail -n 1 "$T/log/make")"
+		exit 1
+	}
+	cp "$where/tools/$1" "$T/$1"
+}
+
 # ---- repositories ---------------------------------------------------------
 # A password that opens quickly; messages must never hold it.
 PW=correct-horse-hunter2
