@@ -337,8 +337,8 @@ load_missing(struct repo *r, bool for_writing, unsigned *ret_bad,
 				    "it again from the packs; nothing is lost");
 			return (rc);
 		}
-		log_warn("%s; reading the packs it may have named instead",
-		    e->text);
+		repo_damaged(r, e, "reading the packs it may have named "
+		    "instead");
 		if ((rc = blobmap_skip(r->map, e)) != 0)
 			return (rc);
 		++*ret_bad;
@@ -416,8 +416,8 @@ out:
 	return (rc);
 }
 
-int
-repo_load_index(struct repo *r, bool for_writing, struct err *e)
+static int
+load_index(struct repo *r, bool for_writing, bool anew, struct err *e)
 {
 	static const struct blobmap_budget budget = {
 		.sort = (size_t)CONFIG_SORT_KIB * 1024,
@@ -427,11 +427,11 @@ repo_load_index(struct repo *r, bool for_writing, struct err *e)
 	uint64_t missing;
 	int rc;
 
-	if (r->map != NULL)
-		return (0);
 	rc = blobmap_open(&r->map, r->state, &r->id, &budget, e);
 	if (rc != 0)
 		return (rc);
+	if (anew)
+		blobmap_forget(r->map);
 	if ((rc = repo_list(r, REPO_INDEX, offer, r, e)) != 0 ||
 	    (rc = blobmap_settle(r->map, &missing, e)) != 0 ||
 	    (rc = load_missing(r, for_writing, &r->bad_indexes,
@@ -442,6 +442,20 @@ repo_load_index(struct repo *r, bool for_writing, struct err *e)
 		r->map = NULL;
 	}
 	return (rc);
+}
+
+int
+repo_load_index(struct repo *r, bool for_writing, struct err *e)
+{
+
+	return (r->map != NULL ? 0 : load_index(r, for_writing, false, e));
+}
+
+int
+repo_reload_index(struct repo *r, struct err *e)
+{
+
+	return (load_index(r, false, true, e));
 }
 
 /* ---- writing ---- */

@@ -19,6 +19,10 @@
  */
 int repo_load_index(struct repo *r, bool for_writing, struct err *e);
 
+/* The same for reading, without trust in what the state folder remembers: every
+ * index file is read. Nothing may have been loaded before. */
+int repo_reload_index(struct repo *r, struct err *e);
+
 /**
  * index_parse(r, id, ev, cookie, e):
  * Read one index file: for each pack begin, its blobs, and its end with its id

@@ -63,6 +63,16 @@ repo_stopped(const struct repo *r, struct err *e)
 	return (err_set(e, ERR_CANCEL, "stopped"));
 }
 
+void
+repo_damaged(struct repo *r, const struct err *why, const char *then)
+{
+
+	if (r->damaged != NULL)
+		r->damaged(r->damaged_cookie, why);
+	else
+		log_warn("%s; %s", why->text, then);
+}
+
 /* ---- listings ---- */
 
 struct listing {

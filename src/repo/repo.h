@@ -41,6 +41,10 @@ struct repo {
 	struct blobmap *map; /* NULL before repo_load_index */
 	unsigned bad_indexes; /* which could not be read then */
 	atomic_bool *stop;   /* the user asked to end; borrowed, may be NULL */
+
+	/* Told of each damaged file that is passed over; NULL: a warning. */
+	void (*damaged)(void *cookie, const struct err *why);
+	void *damaged_cookie;
 };
 
 /* A password, wiped when it is done with. */
@@ -111,6 +115,9 @@ int repo_find_id(struct repo *r, enum repo_kind kind, const char *prefix,
 
 int repo_remove(struct repo *r, enum repo_kind kind, const struct id *id,
     struct err *e);
+
+/* A damaged file was met and is passed over: ${then} says what is done instead. */
+void repo_damaged(struct repo *r, const struct err *why, const char *then);
 
 /* Has the user asked to stop? Then ERR_CANCEL, else 0. */
 int repo_stopped(const struct repo *r, struct err *e);

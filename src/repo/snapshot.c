@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/sort.h"
 #include "repo/doc.h"
 
@@ -508,7 +507,7 @@ gather(void *cookie, const struct id *id, uint64_t size, struct err *e)
 		rc = parse_text(id, g->text.p, g->text.len, &s, e);
 	if (rc == ERR_CORRUPT || rc == ERR_ABSENT) {
 		if (rc == ERR_CORRUPT) {	/* else it was just forgotten */
-			log_warn("%s; it is passed over", e->text);
+			repo_damaged(g->r, e, "it is passed over");
 			g->bad++;
 		}
 		rc = 0;

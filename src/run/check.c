@@ -10,6 +10,7 @@
 #include "base/sort.h"
 #include "base/thread.h"
 #include "repo/index.h"
+#include "repo/key.h"
 #include "repo/snapshot.h"
 #include "run/packscan.h"
 #include "run/treewalk.h"
@@ -59,6 +60,39 @@ hint(struct check *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->o->hint(c->o->cookie, text);
+}
+
+/* A file that somebody else meets and passes over. */
+static void
+on_damaged(void *cookie, const struct err *why)
+{
+
+	error(cookie, "%s", why->text);
+}
+
+/* ---- keys ---- */
+
+/* restic looks at no other key once it met a bad one: who has it is locked out. */
+static int
+check_key(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+	struct check *c = cookie;
+	struct err why = ERR_INIT;
+	struct key_info k;
+	char hex[ID_HEX + 1];
+	int rc;
+
+	(void)size;
+	rc = key_load(c->r->store, id, &k, &why);
+	key_release(&k);
+	if (err_ends_all(rc)) {
+		*e = why;
+		return (rc);
+	}
+	if (rc != 0 && rc != ERR_ABSENT)
+		error(c, "%s: 'garner key remove %.8s' removes it", why.text,
+		    id_hex(id, hex));
+	return (0);
 }
 
 /* ---- packs: what the index names against what is stored ---- */
@@ -373,7 +407,6 @@ check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
 static int
 check_snapshots(struct check *c, struct err *e)
 {
-	unsigned bad = 0;
 	int rc;
 
 	c->o->phase(c->o->cookie, "checking snapshots, trees and blobs");
@@ -381,9 +414,7 @@ check_snapshots(struct check *c, struct err *e)
 	    blobmap_records(c->r->map), MARKS_MEM, e);
 	if (rc != 0)
 		return (rc);
-	rc = snapshot_each(c->r, NULL, check_snapshot, c, &bad, e);
-	if (bad > 0)	/* each was named as it was met */
-		error(c, "%u snapshots cannot be read", bad);
+	rc = snapshot_each(c->r, NULL, check_snapshot, c, NULL, e);
 	marks_free(c->seen);
 	return (rc);
 }
@@ -650,15 +681,19 @@ check_run(struct repo *r, const struct check_opts *opts,
 	c->r = r;
 	c->o = opts;
 	c->stats = stats;
+	r->damaged = on_damaged;
+	r->damaged_cookie = c;
 	opts->phase(opts->cookie, "loading the index");
-	rc = repo_load_index(r, false, e);
+	if ((rc = repo_list(r, REPO_KEY, check_key, c, e)) == 0)
+		rc = repo_reload_index(r, e);
 	if (rc == 0 && r->bad_indexes > 0)
-		error(c, "%u index files cannot be read: 'garner repair index' "
-		    "makes them again", r->bad_indexes);
+		hint(c, "'garner repair index' makes the index again from the "
+		    "packs");
 	if (rc == 0 && (rc = check_packs(c, e)) == 0 &&
 	    (rc = check_snapshots(c, e)) == 0 &&
 	    opts->read != CHECK_READ_NONE)
 		rc = read_packs(c, e);
+	r->damaged = NULL;
 	free(c);
 	return (rc);
 }

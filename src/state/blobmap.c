@@ -493,6 +493,13 @@ blobmap_close(struct blobmap *m)
 
 /* ---- loading ---- */
 
+void
+blobmap_forget(struct blobmap *m)
+{
+
+	(void)unlinkat(m->dir, "map", 0);
+}
+
 int
 blobmap_offer(struct blobmap *m, const struct id *index, struct err *e)
 {

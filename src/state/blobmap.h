@@ -51,6 +51,9 @@ void blobmap_close(struct blobmap *m);
 
 /* ---- loading ---- */
 
+/* Before it is settled: forget all that it holds. */
+void blobmap_forget(struct blobmap *m);
+
 /* An index file that the repository has now. */
 int blobmap_offer(struct blobmap *m, const struct id *index, struct err *e);
 
