@@ -209,7 +209,7 @@ clean_one(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	(void)size;
 	if (!c->all && !note_orphaned(c->r, id)) {
 		rc = lock_load(c->r, id, &l, e);
-		if (rc == ERR_CORRUPT) {
+		if (rc == ERR_CORRUPT || rc == ERR_LIMIT) {
 			log_warn("%s; --remove-all removes it", e->text);
 			return (0);
 		}
@@ -279,7 +279,7 @@ conflict_each(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	rc = lock_load(c->r, id, &l, e);
 	if (rc == ERR_ABSENT)
 		return (0);
-	if (rc == ERR_CORRUPT) {
+	if (rc == ERR_CORRUPT || rc == ERR_LIMIT) {
 		(void)err_hint(e, "'garner unlock --remove-all' removes all "
 		    "locks, when you are sure that nobody is at work there");
 		e->code = ERR_LOCKED;

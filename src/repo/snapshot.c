@@ -505,8 +505,8 @@ gather(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	snapshot_init(&s);
 	if ((rc = load_text(g->r, id, &g->text, e)) == 0)
 		rc = parse_text(id, g->text.p, g->text.len, &s, e);
-	if (rc == ERR_CORRUPT || rc == ERR_ABSENT) {
-		if (rc == ERR_CORRUPT) {	/* else it was just forgotten */
+	if (rc == ERR_CORRUPT || rc == ERR_LIMIT || rc == ERR_ABSENT) {
+		if (rc != ERR_ABSENT) {	/* else it was just forgotten */
 			repo_damaged(g->r, e, "it is passed over");
 			g->bad++;
 		}
