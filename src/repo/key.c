@@ -26,6 +26,10 @@ enum {
 	P_MAX = 256,
 };
 
+/* N r p of a slot; restic's own have 2^21. More than this is no protection but a
+ * way to keep a box busy: ten minutes on a slow one. */
+#define COST_MAX ((uint64_t)1 << 27)
+
 void
 secret_free(struct secret *s)
 {
@@ -83,7 +87,7 @@ copy_text(char *ret, size_t len, const cJSON *o, const char *name)
 	(void)snprintf(ret, len, "%s", s != NULL ? s : "");
 }
 
-/* The rules of every restic that was tried (restic-format 3). */
+/* The rules of every restic that was tried (restic-format 3), and a bound. */
 static const char *
 check_kdf(const struct kdf *k)
 {
@@ -95,6 +99,8 @@ check_kdf(const struct kdf *k)
 	if ((uint64_t)128 * k->r * k->n > 0x7fffffff ||
 	    (uint64_t)k->r * k->p >= 1u << 30)
 		return ("its scrypt parameters are out of range");
+	if ((uint64_t)k->r * k->p > COST_MAX / k->n)
+		return ("to open it would take hours");
 	return (NULL);
 }
 
