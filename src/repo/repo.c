@@ -15,6 +15,9 @@
 
 enum { CONFIG_MAX = 4096, PREFIX_DIGITS = 2 };
 
+#define CONFIG_HINT "without its config a repository cannot be read: put the " \
+    "file back from a copy of the repository"
+
 static const struct {
 	const char *folder, *word;
 } kinds[] = {
@@ -331,9 +334,34 @@ load_config(struct repo *r, struct err *e)
 		chunk_tables_init(&r->tables, r->polynomial);
 	buf_free(&json);
 	if (rc == ERR_CORRUPT)
-		(void)err_hint(e, "without its config a repository cannot be "
-		    "read: put the file back from a copy of the repository");
+		(void)err_hint(e, CONFIG_HINT);
 	return (rc);
+}
+
+static int
+note_any(void *cookie, const char *name, uint64_t size, struct err *e)
+{
+	bool *any = cookie;
+
+	(void)name;
+	(void)size;
+	(void)e;
+	*any = true;
+	return (0);
+}
+
+/* Was there ever one, or was its config lost? */
+static int
+no_repo(struct store *store, struct err *e)
+{
+	bool any = false;
+
+	(void)store_list(store, "keys", note_any, &any, NULL);
+	(void)err_set(e, ERR_NOREPO, "there is no repository at '%s'%s",
+	    store->location, any ? ": it has keys, but no config" : "");
+	if (any)
+		return (err_hint(e, CONFIG_HINT));
+	return (err_hint(e, "'garner init' makes one; is the disk mounted?"));
 }
 
 int
@@ -345,12 +373,8 @@ repo_open(struct repo **ret, struct store *store, struct state_dir *state,
 	int rc;
 
 	rc = store_stat(store, "config", &size, e);
-	if (rc == ERR_ABSENT || rc == ERR_NOREPO) {
-		rc = err_set(e, ERR_NOREPO, "there is no repository at '%s'",
-		    store->location);
-		(void)err_hint(e, "'garner init' makes one; is the disk "
-		    "mounted?");
-	}
+	if (rc == ERR_ABSENT || rc == ERR_NOREPO)
+		return (no_repo(store, e));
 	if (rc != 0)
 		return (rc);
 	if ((r = calloc(1, sizeof(*r))) == NULL)
