@@ -139,6 +139,28 @@ err:
 }
 
 int
+file_reserve(int fd, uint64_t len, const char *what, struct err *e)
+{
+	static const uint8_t zeros[16384];
+	uint64_t at;
+	size_t n;
+	int rc;
+
+	rc = posix_fallocate(fd, 0, (off_t)len);
+	if (rc != EOPNOTSUPP && rc != ENOSYS && rc != EINVAL) {
+		errno = rc;
+		return (rc == 0 ? 0 : err_sys(e, "cannot write %s", what));
+	}
+	for (at = 0; at < len; at += n) {	/* as on NFS */
+		n = len - at < sizeof(zeros) ? (size_t)(len - at) :
+		    sizeof(zeros);
+		if ((rc = file_pwrite(fd, zeros, n, at, what, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+int
 file_load(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len,
     struct err *e)
 {

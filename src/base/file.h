@@ -35,6 +35,14 @@ int file_pwrite(int fd, const void *p, size_t len, uint64_t off,
 int file_scratch(const char *dir, int *ret, struct err *e);
 
 /**
+ * file_reserve(fd, len, what, e):
+ * Give an empty file ${len} bytes of zeros that take their place on the medium
+ * now: writing through a map of it cannot fail later, which would be a signal and
+ * no error. Return 0 or ERR_* (ERR_SPACE).
+ */
+int file_reserve(int fd, uint64_t len, const char *what, struct err *e);
+
+/**
  * file_load(dirfd, name, max, ret, ret_len, e):
  * Read a whole small file into fresh memory with a NUL behind it, which does
  * not count; free(*ret). ERR_LIMIT when it is larger than ${max}.

@@ -238,6 +238,38 @@ gather_piece(void *cookie, const void *p, size_t len, struct err *e)
 	return (rc);
 }
 
+/* A scratch file for all that the blob should be, mapped to be written. */
+static int
+map_plain(struct opening *o, int fd, void **ret, struct err *e)
+{
+	int rc;
+
+	*ret = MAP_FAILED;
+	rc = file_reserve(fd, o->max, "a scratch file", e);
+	if (rc == ERR_SPACE)	/* it is this blob that asks for so much */
+		return (err_set(e, ERR_LIMIT, "its zstd window is too large "
+		    "for memory, and the state folder has no room for it"));
+	if (rc != 0)
+		return (rc);
+	*ret = mmap(NULL, (size_t)o->max, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd, 0);
+	return (*ret != MAP_FAILED ? 0 : err_set(e, ERR_LIMIT, "its zstd "
+	    "window is too large for memory, and it for a map"));
+}
+
+/* It must be able to become what the index says, before room is made for that. */
+static int
+can_be(const struct opening *o, const void *in, struct err *e)
+{
+	uint64_t most;
+	int rc;
+
+	if ((rc = zstd_unpack_most(in, (size_t)o->gathered, &most, e)) != 0 ||
+	    most >= o->max)
+		return (rc);
+	return (err_set(e, ERR_CORRUPT, "it is shorter than the index says"));
+}
+
 /*
  * Another writer's frame, whose window is larger than this build keeps in
  * memory: unpack from a mapped scratch file into another one.
@@ -255,16 +287,15 @@ unpack_mapped(struct held *h, struct opening *o, struct err *e)
 	if ((rc = each_piece(h, gather_piece, o, e)) != 0 ||
 	    (rc = file_scratch(dir, &fd, e)) != 0)
 		goto done;
-	if (ftruncate(fd, (off_t)o->max) == 0) {
-		in = mmap(NULL, (size_t)o->gathered, PROT_READ, MAP_SHARED,
-		    o->scratch, 0);
-		out = mmap(NULL, (size_t)o->max, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, fd, 0);
-	}
-	if (in == MAP_FAILED || out == MAP_FAILED) {
+	in = mmap(NULL, (size_t)o->gathered, PROT_READ, MAP_SHARED,
+	    o->scratch, 0);
+	if (in == MAP_FAILED) {
 		rc = err_sys(e, "cannot map a scratch file");
 		goto done;
 	}
+	if ((rc = can_be(o, in, e)) != 0 ||
+	    (rc = map_plain(o, fd, &out, e)) != 0)
+		goto done;
 	rc = zstd_unpack_once(out, (size_t)o->max, in, (size_t)o->gathered,
 	    &got, e);
 	if (rc == 0)
@@ -333,7 +364,7 @@ blame(int rc, const struct pack_entry *x, const char *name, uint32_t offset,
 {
 	char hex[ID_HEX + 1];
 
-	if (rc == ERR_CORRUPT)
+	if (rc == ERR_CORRUPT || rc == ERR_LIMIT)
 		(void)err_note(e, "blob %.16s in %s at %u",
 		    id_hex(&x->id, hex), name, offset);
 	return (rc);

@@ -1,6 +1,7 @@
 #include "stream/zstd.h"
 
 #include <stdlib.h>
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_decompressBound */
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -150,6 +151,9 @@ unpack_error(size_t code, struct err *e)
 		    "a zstd window larger than this build keeps in memory"));
 	if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
 		return (err_nomem(e));
+	if (ZSTD_getErrorCode(code) == ZSTD_error_dstSize_tooSmall)
+		return (err_set(e, ERR_CORRUPT,
+		    "more comes out of it than there should"));
 	return (err_set(e, ERR_CORRUPT, "not valid zstd: %s",
 	    ZSTD_getErrorName(code)));
 }
@@ -204,5 +208,16 @@ zstd_unpack_once(void *out, size_t out_len, const void *in, size_t in_len,
 	if (ZSTD_isError(n))
 		return (unpack_error(n, e));
 	*ret_len = n;
+	return (0);
+}
+
+int
+zstd_unpack_most(const void *in, size_t in_len, uint64_t *ret, struct err *e)
+{
+
+	*ret = ZSTD_decompressBound(in, in_len);
+	if (*ret == ZSTD_CONTENTSIZE_ERROR)
+		return (err_set(e, ERR_CORRUPT, "not valid zstd: its frames "
+		    "are not whole"));
 	return (0);
 }

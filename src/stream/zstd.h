@@ -89,4 +89,12 @@ bool zstd_unpack_whole(const struct zstd_unpack *z);
 int zstd_unpack_once(void *out, size_t out_len, const void *in, size_t in_len,
     size_t *ret_len, struct err *e);
 
+/**
+ * zstd_unpack_most(in, in_len, ret, e):
+ * More than ${*ret} bytes cannot come out of it: known from the frames' headers,
+ * nothing is unpacked. Return 0, or ERR_CORRUPT when they are not whole frames.
+ */
+int zstd_unpack_most(const void *in, size_t in_len, uint64_t *ret,
+    struct err *e);
+
 #endif /* STREAM_ZSTD_H */

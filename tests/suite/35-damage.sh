@@ -1104,7 +1104,7 @@ t_bombs() {
 	local i=0 words size code l
 	while read -r code size words; do
 		i=$((i + 1))
-		echo "data B$i $words : bomb" >>"$W/in"
+		echo "data B$i $words : b$((i + 100))" >>"$W/in"
 		plant c${code}_$i "$(file a $size "\"@B$i@\"")"
 	done <<-END
 		1 50 fill=1000000 plain=50
@@ -1138,7 +1138,7 @@ t_bombs() {
 		prepare $l
 		measured 24576 "${l:1:1}" restore --no-lock "$(made $l)" --target "$W/t/$l/in"
 		cat "$err"
-		[ "${l:1:1}" = 0 ] && same "$(head -c 4 "$W/t/$l/in/a")" bomb || {
+		[ "${l:1:1}" = 0 ] && same "$(head -c 4 "$W/t/$l/in/a")" "b$((${l#*_} + 100))" || {
 			[ ! -e "$W/t/$l/in/a" ]
 			says "$err" /a
 			says "$err" "$(made B${l#*_} | cut -c 1-16)"
