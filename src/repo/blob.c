@@ -342,11 +342,14 @@ open_blob(struct held *h, const struct pack_entry *x, store_sink *fn,
 	if ((rc = open_held(h, &o, x->plain != 0, e)) != 0)
 		return (rc);
 	sha256_end(&o.sha, &got);
-	if (id_eq(&got, &x->id))
-		return (0);
-	return (err_set(e, ERR_CORRUPT, o.plain < o.max ?
-	    "it is shorter than the index says" :
-	    "its bytes do not hash to its id"));
+	if (!id_eq(&got, &x->id))
+		return (err_set(e, ERR_CORRUPT,
+		    "its bytes do not hash to its id"));
+	/* Right bytes, but what follows in the file was placed by the lie. */
+	if (o.plain < o.max)
+		return (err_set(e, ERR_CORRUPT,
+		    "it is shorter than the index says"));
+	return (0);
 }
 
 static int

@@ -1155,7 +1155,7 @@ t_tree_bombs() {
 		data H : healthy
 		pack P
 		tree A fill=100000000 : {"nodes":[$(file a 7 '"@H@"')]}
-		tree B fill=100000000 plain=500 : {"nodes":[$(file a 7 '"@H@"')]}
+		tree B fill=100000000 plain=500 : {"nodes":[$(file b 7 '"@H@"')]}
 		tree C fill=100000000 : {"nodes":[{"name":"
 		tree D fill=100000000 : {"nodes":[{"x":"
 		pack Q
