@@ -453,7 +453,6 @@ read_node(struct tree_stack *ts, struct node *n, struct err *e)
 	bool have_raw = false;
 	int rc;
 
-	node_clear(n);
 	for (;;) {
 		if ((rc = json_next(&ts->json, &t, e)) != 0)
 			return (rc);
@@ -464,36 +463,89 @@ read_node(struct tree_stack *ts, struct node *n, struct err *e)
 	}
 }
 
+/* Set the reader to where the next element of the array of nodes begins. */
+static int
+to_next(struct tree_stack *ts, struct tree *t, struct err *e)
+{
+
+	if (t->at == 0)
+		return (enter_nodes(ts, t, e));
+	if (ts->owner != t) {
+		reader_at(ts, t, t->at);
+		json_resume_array(&ts->json);
+	}
+	return (0);
+}
+
+/*
+ * A node made no sense, and the reader stands somewhere in it. Is it JSON at
+ * least, so that the next one can be found?
+ */
+static bool
+step_over(struct tree_stack *ts, struct tree *t)
+{
+
+	ts->owner = NULL;
+	if (to_next(ts, t, NULL) != 0 || json_skip(&ts->json, NULL) != 0)
+		return (false);
+	t->at = ts->base + json_offset(&ts->json);
+	return (true);
+}
+
 int
 tree_next(struct tree_stack *ts, struct tree *t, struct node *ret,
     struct err *e)
 {
 	struct json_token tok;
+	bool inside = false;
 	int rc;
 
 	if (t->done)
 		return (0);
-	if (t->at == 0) {
-		if ((rc = enter_nodes(ts, t, e)) != 0)
-			return (rc);
-		if (t->done)
-			return (0);
-	} else if (ts->owner != t) {
-		reader_at(ts, t, t->at);
-		json_resume_array(&ts->json);
-	}
+	node_clear(ret);
+	if ((rc = to_next(ts, t, e)) != 0 || t->done)
+		goto out;
 	if ((rc = json_next(&ts->json, &tok, e)) != 0)
-		return (rc);
+		goto out;
 	if (tok.kind == JSON_ARRAY_END) {
 		t->done = true;
 		return (0);
 	}
-	if (tok.kind != JSON_OBJECT)
-		return (bad(&tok, "not a node", e));
-	if ((rc = read_node(ts, ret, e)) != 0)
-		return (rc);
-	t->at = ts->base + json_offset(&ts->json);
-	return (1);
+	inside = true;
+	rc = tok.kind == JSON_OBJECT ? read_node(ts, ret, e) :
+	    bad(&tok, "not a node", e);
+	if (rc == 0) {
+		t->at = ts->base + json_offset(&ts->json);
+		return (1);
+	}
+
+out:
+	if (rc != 0 && !(rc == ERR_CORRUPT && inside && step_over(ts, t)))
+		t->done = true;
+	return (rc);
+}
+
+int
+tree_find(struct tree_stack *ts, struct tree *t, const char *name, size_t len,
+    struct node *ret, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int bad_one = 0, rc;
+
+	for (;;) {
+		if ((rc = tree_next(ts, t, ret, &why)) == 0)
+			break;
+		if (rc > 0 && ret->name_len == len &&
+		    memcmp(ret->name, name, len) == 0)
+			return (1);
+		if (rc < 0 && (bad_one == 0 || err_ends_all(rc))) {
+			bad_one = rc;
+			*e = why;
+		}
+		if (err_ends_all(rc))
+			break;
+	}
+	return (bad_one);
 }
 
 /* ---- a node's lists ---- */

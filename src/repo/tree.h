@@ -55,10 +55,20 @@ void tree_pop(struct tree_stack *ts, struct tree *t);
 /**
  * tree_next(ts, t, ret, e):
  * The next node of ${t}. Return 1, 0 at the end, or ERR_CORRUPT (the reason says
- * line and column; the tree cannot be read on), ...
+ * line and column): this node makes no sense, ret->name is what was read of its
+ * name; the next call goes on behind it, or returns 0 when t->done says that the
+ * text is broken there. After other failures t->done is set, too.
  */
 int tree_next(struct tree_stack *ts, struct tree *t, struct node *ret,
     struct err *e);
+
+/**
+ * tree_find(ts, t, name, len, ret, e):
+ * Read on to the node ${name}. Return 1; 0 when there is none; or ERR_*, also when
+ * it may be among those that cannot be read.
+ */
+int tree_find(struct tree_stack *ts, struct tree *t, const char *name,
+    size_t len, struct node *ret, struct err *e);
 
 /* ---- a node's lists, as long as its tree is on the stack ---- */
 

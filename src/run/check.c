@@ -369,8 +369,8 @@ walk_trees(struct check *c, struct err *e)
 			return (ev);
 		}
 		if (ev == WALK_BROKEN)
-			error(c, "snapshot %.8s: the list of %s: %s", c->snap,
-			    where(c), why.text);
+			error(c, "snapshot %.8s: %s: %s", c->snap, where(c),
+			    why.text);
 		else if (ev == WALK_NODE)
 			rc = check_node(c, e);
 		if (rc != 0 || (rc = repo_stopped(c->r, e)) != 0)

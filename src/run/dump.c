@@ -118,11 +118,7 @@ find_in(struct dump *d, const struct id *id, const char *name, size_t len,
 	if ((rc = tree_push(&d->ts, id, &d->at, e)) != 0)
 		return (rc);
 	d->pushed = true;
-	while ((rc = tree_next(&d->ts, &d->at, &d->node, e)) > 0)
-		if (d->node.name_len == len &&
-		    memcmp(d->node.name, name, len) == 0)
-			break;
-	return (rc);
+	return (tree_find(&d->ts, &d->at, name, len, &d->node, e));
 }
 
 static int
@@ -622,10 +618,8 @@ walk(struct dump *d, struct err *e)
 			*e = why;
 			return (ev);
 		}
-		if (ev == WALK_BROKEN) {
-			(void)problem_folder(&d->walk);
+		if (ev == WALK_BROKEN)
 			(void)set_name(d, NULL);
-		}
 		rc = ev == WALK_NODE ? on_node(d, &why) :
 		    ev == WALK_BROKEN ? ERR_CORRUPT : 0;
 		if ((rc = forgive(d, rc, &why, e)) != 0 ||

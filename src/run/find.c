@@ -368,7 +368,6 @@ static int
 walk(struct finder *f, struct err *e)
 {
 	struct err why = ERR_INIT;
-	const char *path;
 	int ev, rc;
 
 	while (!all_met(f) &&
@@ -379,11 +378,10 @@ walk(struct finder *f, struct err *e)
 		}
 		if (ev == WALK_LEAVE)
 			memcpy(f->tree.b, f->walk.note, ID_LEN);
-		path = ev == WALK_BROKEN ? problem_folder(&f->walk) :
-		    problem_node(&f->walk);
 		rc = ev == WALK_NODE ? on_node(f, &why) :
 		    ev == WALK_BROKEN ? ERR_CORRUPT : 0;
-		if ((rc = forgive(f, rc, path, &why, e)) != 0 ||
+		if ((rc = forgive(f, rc, problem_node(&f->walk), &why,
+		    e)) != 0 ||
 		    (rc = repo_stopped(f->r, e)) != 0)
 			return (rc);
 	}

@@ -21,22 +21,12 @@ problem_ends_run(int rc)
 	return (rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_SPACE);
 }
 
-/* The path of the node given last. */
+/* The path of the node given last, or of what is broken. */
 static inline const char *
 problem_node(const struct treewalk *w)
 {
 
 	return (w->path.len > 0 ? (const char *)w->path.p : "/");
-}
-
-/* After WALK_BROKEN: the path of the folder whose list is broken. */
-static inline const char *
-problem_folder(struct treewalk *w)
-{
-
-	w->path.len = w->at.path_len;
-	w->path.p[w->path.len] = '\0';
-	return (problem_node(w));
 }
 
 #endif /* RUN_PROBLEM_H */

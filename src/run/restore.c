@@ -624,11 +624,13 @@ visit(struct restore *x, enum pass pass, struct err *e)
 	note.selected = hit;
 	if (place_down(&x->place, n->name, e) != 0)
 		return (0);
-	if ((rc = treewalk_enter(&x->walk, &note, e)) != 0) {
-		place_up(&x->place);
-		return (err_ends_all(rc) ? rc : 0);
-	}
-	return (0);
+	if ((rc = treewalk_enter(&x->walk, &note, e)) == 0)
+		return (0);
+	if (!err_ends_all(rc))	/* its list is lost, which was told */
+		rc = pass == PASS_FOLDERS && hit ? finish_folder(x, &note, e) :
+		    0;
+	place_up(&x->place);
+	return (rc);
 }
 
 static int

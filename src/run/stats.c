@@ -385,8 +385,6 @@ walk(struct count *c, struct err *e)
 			*e = why;
 			return (ev);
 		}
-		if (ev == WALK_BROKEN)
-			(void)problem_folder(&c->walk);
 		rc = ev == WALK_NODE ? on_node(c, &why) :
 		    ev == WALK_LEAVE ? on_leave(c, &why) : ERR_CORRUPT;
 		if ((rc = forgive(c, rc, &why, e)) != 0 ||

@@ -83,6 +83,31 @@ leave(struct treewalk *w, struct err *e)
 	return (WALK_LEAVE);
 }
 
+/* The path is that of the folder whose tree is at hand. */
+static void
+to_folder(struct treewalk *w)
+{
+
+	w->path.len = w->at.path_len;
+	w->path.p[w->path.len] = '\0';
+}
+
+/* Say in ${e} what cannot be read, and where. */
+static int
+broken(struct treewalk *w, struct err *e)
+{
+
+	if (!w->at.done && w->node.name_len > 0 &&
+	    set_path(w, w->at.path_len, NULL) == 0) {
+		(void)err_note(e, "its entry makes no sense");
+		return (WALK_BROKEN);
+	}
+	to_folder(w);
+	(void)err_note(e, w->at.done ? "the rest of its list cannot be read" :
+	    "an entry of it makes no sense");
+	return (WALK_BROKEN);
+}
+
 int
 treewalk_next(struct treewalk *w, struct err *e)
 {
@@ -93,12 +118,14 @@ treewalk_next(struct treewalk *w, struct err *e)
 	rc = tree_next(&w->ts, &w->at, &w->node, e);
 	if (rc == 0)
 		return (leave(w, e));
-	if (rc < 0) {
-		w->at.done = true;
-		return (err_ends_all(rc) ? rc : WALK_BROKEN);
-	}
+	if (rc < 0)
+		return (err_ends_all(rc) ? rc : broken(w, e));
 	rc = set_path(w, w->at.path_len, e);
-	return (rc != 0 ? rc : WALK_NODE);
+	if (rc != ERR_LIMIT)
+		return (rc != 0 ? rc : WALK_NODE);
+	to_folder(w);
+	(void)err_set(e, rc, "the path of an entry of it is too long");
+	return (WALK_BROKEN);
 }
 
 int
@@ -136,9 +163,7 @@ find_in(struct tree_stack *ts, const struct id *id, const char *name,
 
 	if ((rc = tree_push(ts, id, &t, e)) != 0)
 		return (rc);
-	while ((rc = tree_next(ts, &t, ret, e)) > 0)
-		if (ret->name_len == len && memcmp(ret->name, name, len) == 0)
-			break;
+	rc = tree_find(ts, &t, name, len, ret, e);
 	tree_pop(ts, &t);
 	return (rc);
 }

@@ -26,8 +26,9 @@ enum walk_event {
 	WALK_END,            /* all was walked */
 	WALK_NODE,           /* w->node, at w->path */
 	WALK_LEAVE,          /* the folder at w->path ends; its note is back */
-	WALK_BROKEN,         /* the present tree cannot be read on: e says why;
-				what is left of it is passed over */
+	WALK_BROKEN,         /* what lies at w->path, an entry or the rest of a
+				folder, cannot be read and is passed over: e
+				says why */
 };
 
 /* Begin with the tree ${root}; ${note_len} at most 256. */
