@@ -121,19 +121,35 @@ keep_open(struct place *p, unsigned depth, int fd)
 	p->open[i].stamp = ++p->stamps;
 }
 
-/* Part ${k} of the present path; false when it is too long for any folder. */
-static bool
-part_of(const struct place *p, unsigned k, char ret[NAME_MAX + 1])
+/* Where part ${k} of the present path begins, from its nearer end. */
+static const char *
+part_at(const struct place *p, unsigned k)
 {
 	const char *s = (const char *)p->path.p + 1;
-	size_t len;
+	unsigned back = p->depth - k;
 
-	while (k-- > 0)
-		s += strcspn(s, "/") + 1;
-	if ((len = strcspn(s, "/")) > NAME_MAX)
+	if (k < back) {
+		while (k-- > 0)
+			s += strcspn(s, "/") + 1;
+		return (s);
+	}
+	for (s = (const char *)p->path.p + p->path.len; back > 0; back--)
+		while (*--s != '/')
+			;
+	return (s + 1);
+}
+
+/* The part at ${*s}, which is moved behind it; false: too long for any folder. */
+static bool
+take_part(const char **s, char ret[NAME_MAX + 1])
+{
+	size_t len = strcspn(*s, "/");
+
+	if (len > NAME_MAX)
 		return (false);
-	memcpy(ret, s, len);
+	memcpy(ret, *s, len);
 	ret[len] = '\0';
+	*s += len + 1;
 	return (true);
 }
 
@@ -142,13 +158,15 @@ place_fd(struct place *p, bool make, int *ret, struct err *e)
 {
 	unsigned d = p->depth;
 	char part[NAME_MAX + 1];
+	const char *s;
 	int fd;
 
 	/* From the nearest folder above that is open, or from the root. */
 	while (d > 0 && slot_of(p, d) == NULL)
 		d--;
-	for (fd = d > 0 ? *slot_of(p, d) : p->root; d < p->depth; d++) {
-		if (!part_of(p, d, part))
+	fd = d > 0 ? *slot_of(p, d) : p->root;
+	for (s = d < p->depth ? part_at(p, d) : NULL; d < p->depth; d++) {
+		if (!take_part(&s, part))
 			return (err_set(e, ERR_FAIL, "a name in its path is "
 			    "too long for this system"));
 		if ((fd = step(fd, part, make)) == -1)
