@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 static struct {
 	pthread_mutex_t lock;
 	enum log_level max;
@@ -15,11 +17,12 @@ static void
 say(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const word[] = { "error: ", "warning: ", "", "" };
-	char line[1200];
+	char text[1200], line[2400];
 	int n;
 
-	n = snprintf(line, sizeof(line), "%s", word[level]);
-	(void)vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	n = snprintf(text, sizeof(text), "%s", word[level]);
+	(void)vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	(void)utf8_show(line, sizeof(line), text);
 	pthread_mutex_lock(&g.lock);
 	if (level <= g.max) {
 		if (g.fn != NULL)

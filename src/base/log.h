@@ -3,7 +3,8 @@
 
 /*
  * What the owner reads at night: one line each on standard error, a lower-case
- * clause without full stop, values quoted. Never a secret.
+ * clause without full stop, values quoted. Never a secret; and whatever bytes a
+ * name in it has, they are shown, not sent, to the terminal.
  */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };

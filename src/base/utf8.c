@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 #include "base/utf8_print.h"
 
 /* Is it one of the bytes that continue a rune? */
@@ -91,6 +93,36 @@ utf8_valid(const uint8_t *p, size_t len)
 		len -= (size_t)n;
 	}
 	return (true);
+}
+
+char *
+utf8_show(char *ret, size_t room, const char *s)
+{
+	static const char digit[] = "0123456789abcdef";
+	size_t len = strlen(s), at = 0, need;
+	uint32_t rune;
+	int n, i;
+
+	for (; len > 0; s += n, len -= (size_t)n) {
+		n = utf8_decode((const uint8_t *)s, len, &rune);
+		if (n == 0)
+			rune = 0;
+		n = n == 0 ? 1 : n;
+		need = (size_t)n * (utf8_printable(rune) ? 1 : 4);
+		if (need >= room - at)
+			break;
+		if (utf8_printable(rune))
+			memcpy(ret + at, s, need);
+		for (i = 0; need > (size_t)n && i < n; i++) {
+			ret[at + 4 * (size_t)i] = '\\';
+			ret[at + 4 * (size_t)i + 1] = 'x';
+			ret[at + 4 * (size_t)i + 2] = digit[(uint8_t)s[i] >> 4];
+			ret[at + 4 * (size_t)i + 3] = digit[s[i] & 15];
+		}
+		at += need;
+	}
+	ret[at] = '\0';
+	return (ret);
 }
 
 bool

@@ -31,4 +31,12 @@ bool utf8_valid(const uint8_t *p, size_t len);
  */
 bool utf8_printable(uint32_t rune);
 
+/**
+ * utf8_show(ret, room, s):
+ * Copy a text so that a terminal survives it: each byte of what is not printable
+ * becomes \xNN. What does not fit the ${room} bytes of ${ret} with a NUL is cut.
+ * Return ${ret}.
+ */
+char *utf8_show(char *ret, size_t room, const char *s);
+
 #endif /* BASE_UTF8_H */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "crypto/wipe.h"
 #include "repo/key.h"
@@ -46,7 +47,7 @@ print_key(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	struct listing *l = cookie;
 	bool current = id_eq(id, &l->c->repo->key_id);
 	struct secret own = { NULL, 0 };
-	char hex[ID_HEX + 1], t[64];
+	char hex[ID_HEX + 1], t[64], user[256], host[1024];
 	struct err why = ERR_INIT;
 	struct key_info k;
 	struct when w;
@@ -59,7 +60,7 @@ print_key(void *cookie, const struct id *id, uint64_t size, struct err *e)
 		key_release(&k);
 		return (0);
 	}
-	(void)snprintf(t, sizeof(t), "%s", k.created);
+	(void)utf8_show(t, sizeof(t), k.created);
 	if (when_parse(&w, k.created, strlen(k.created)))
 		(void)cli_time(&w, t);
 	id_hex(id, hex);
@@ -69,11 +70,15 @@ print_key(void *cookie, const struct id *id, uint64_t size, struct err *e)
 		cli_json_text(stdout, k.user);
 		printf(",\"hostName\":");
 		cli_json_text(stdout, k.host);
-		printf(",\"created\":\"%s\",\"N\":%u,\"r\":%u,\"p\":%u}", t,
-		    k.kdf.n, k.kdf.r, k.kdf.p);
+		printf(",\"created\":");
+		cli_json_text(stdout, t);
+		printf(",\"N\":%u,\"r\":%u,\"p\":%u}", k.kdf.n, k.kdf.r,
+		    k.kdf.p);
 	} else {
 		printf("%c%.8s  %-10s  %-15s  %s  N=%u r=%u p=%u%s\n",
-		    current ? '*' : ' ', hex, k.user, k.host, t, k.kdf.n,
+		    current ? '*' : ' ', hex,
+		    utf8_show(user, sizeof(user), k.user),
+		    utf8_show(host, sizeof(host), k.host), t, k.kdf.n,
 		    k.kdf.r, k.kdf.p, appliance_secret(&l->c->state, id, &own,
 		    NULL) > 0 ? "  this box's" : "");
 		secret_free(&own);

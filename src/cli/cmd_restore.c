@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "repo/index.h"
 #include "run/restore.h"
 #include "run/treewalk.h"
@@ -53,6 +54,7 @@ struct job {
 	struct snapshot snap;
 	struct restore_opts o;
 	struct restore_stats stats;
+	struct report report;
 };
 
 static int
@@ -109,17 +111,7 @@ problem(void *cookie, const char *path, const struct err *why)
 {
 	struct job *j = cookie;
 
-	if (!j->c->g.json) {
-		log_error("%s: %s", path, why->text);
-		return;
-	}
-	flockfile(stderr);
-	fprintf(stderr, "{\"message_type\":\"error\",\"error\":{\"message\":");
-	cli_json_text(stderr, why->text);
-	fprintf(stderr, "},\"during\":\"restore\",\"item\":");
-	cli_json_text(stderr, path);
-	fprintf(stderr, "}\n");
-	funlockfile(stderr);
+	report_problem(&j->report, NULL, path, why);
 }
 
 static void
@@ -273,6 +265,7 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 		return (err_nomem(e));
 	j->c = c;
 	j->f = flags;
+	j->report = (struct report){ c, "restore", 0 };
 	snapshot_init(&j->snap);
 	if (argc != 1) {
 		rc = err_set(e, ERR_USAGE, argc == 0 ? "which snapshot?" :

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "crypto/sha256.h"
 
@@ -104,7 +105,7 @@ print_row(struct listing *l, const struct snapshot *s)
 {
 	const char *tag = text_list_next(&s->tags, NULL);
 	const char *path = text_list_next(&s->paths, NULL);
-	char hex[ID_HEX + 1], t[32], size[32] = "";
+	char hex[ID_HEX + 1], t[32], size[32] = "", shown[1024];
 
 	if (s->has_summary)
 		(void)cli_bytes(s->summary.bytes, size);
@@ -114,12 +115,13 @@ print_row(struct listing *l, const struct snapshot *s)
 	    "");
 	if (l->f->compact) {
 		for (; tag != NULL; tag = text_list_next(&s->tags, tag))
-			printf("  %s", tag);
+			printf("  %s", utf8_show(shown, sizeof(shown), tag));
 		putchar('\n');
 		return;
 	}
 	for (;;) {
-		printf("  %-10s  ", tag != NULL ? tag : "");
+		printf("  %-10s  ", utf8_show(shown, sizeof(shown),
+		    tag != NULL ? tag : ""));
 		if (path != NULL)
 			cli_name(stdout, path, strlen(path));
 		if (size[0] != '\0')

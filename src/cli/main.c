@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 
 const struct opt cli_globals[] = {
@@ -207,6 +208,7 @@ exit_code(int rc)
 static void
 say_error(const struct cli *c, const struct err *e, int code)
 {
+	char shown[2 * sizeof(e->text)];
 
 	if (c->g.json) {
 		fprintf(stderr, "{\"message_type\":\"exit_error\",\"code\":%d,"
@@ -219,9 +221,11 @@ say_error(const struct cli *c, const struct err *e, int code)
 		fprintf(stderr, "}\n");
 		return;
 	}
-	fprintf(stderr, "garner: %s\n", e->text);
+	fprintf(stderr, "garner: %s\n", utf8_show(shown, sizeof(shown),
+	    e->text));
 	if (e->hint[0] != '\0')
-		fprintf(stderr, "  %s\n", e->hint);
+		fprintf(stderr, "  %s\n", utf8_show(shown, sizeof(shown),
+		    e->hint));
 }
 
 static int

@@ -9,7 +9,7 @@
 struct report {
 	struct cli *c;
 	const char *during;  /* the command's word */
-	uint64_t n;          /* so far */
+	_Atomic uint64_t n;  /* so far */
 };
 
 /* A run_problem; the cookie is a struct report. */

@@ -12,6 +12,7 @@
 #include "base/pagemap.h"
 #include "crypto/sha256.h"
 #include "run/place.h"
+#include "run/problem.h"
 #include "run/treewalk.h"
 #include "stream/chunker.h"
 
@@ -51,7 +52,7 @@ problem(struct restore *x, const struct err *why)
 {
 
 	meter_add(&x->o->meter->errors, 1);
-	x->o->problem(x->o->cookie, (const char *)x->walk.path.p, why);
+	x->o->problem(x->o->cookie, problem_node(&x->walk), why);
 }
 
 static void

@@ -211,6 +211,31 @@ test_printable(void **state)
 }
 
 /* Any bytes come back, and the inner form is what it must be. */
+/* What a hostile name would do to a terminal; and what does not fit is cut. */
+static void
+test_show(void **state)
+{
+	char out[64];
+	size_t room;
+
+	(void)state;
+	assert_string_equal(utf8_show(out, sizeof(out), ""), "");
+	assert_string_equal(utf8_show(out, sizeof(out), "a \\ \xc3\xbc"),
+	    "a \\ \xc3\xbc");
+	assert_string_equal(utf8_show(out, sizeof(out), "\x1b[2J\n\t\x7f"),
+	    "\\x1b[2J\\x0a\\x09\\x7f");
+	assert_string_equal(utf8_show(out, sizeof(out), "\xff\xc2\x9b\xe2\x80\xae"),
+	    "\\xff\\xc2\\x9b\\xe2\\x80\\xae");
+	for (room = 1; room < 12; room++) {
+		memset(out, 'x', sizeof(out));
+		assert_true(strlen(utf8_show(out, room, "a\xc3\xbc\n\xc3\xbc")) <
+		    room);
+		assert_int_equal(out[room], 'x');
+	}
+	assert_string_equal(utf8_show(out, 4, "a\xc3\xbc\n"), "a\xc3\xbc");
+	assert_string_equal(utf8_show(out, 3, "a\xc3\xbc\n"), "a");
+}
+
 static void
 test_goname_round(void **state)
 {
@@ -336,6 +361,7 @@ main(void)
 		cmocka_unit_test(test_utf8_runes),
 		cmocka_unit_test(test_utf8_invalid),
 		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_goname_round),
 		cmocka_unit_test(test_goname_unquote),
 	};
