@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "repo/index.h"
 #include "run/treewalk.h"
 
@@ -26,6 +27,7 @@ struct listing {
 	const struct flags *f;
 	char **want;         /* folders asked for */
 	int n_want;
+	struct report report;
 };
 
 static char *
@@ -157,29 +159,40 @@ judge(const struct listing *l, const char *path, bool *ret_show,
 }
 
 static int
-list(const struct listing *l, struct treewalk *w, struct err *e)
+on_node(const struct listing *l, struct treewalk *w, struct err *e)
 {
 	bool show, enter;
+
+	judge(l, (const char *)w->path.p, &show, &enter);
+	if (show && l->c->g.json)
+		print_json(w);
+	else if (show)
+		print_row(l, w);
+	return (w->node.type == NODE_DIR && enter ?
+	    treewalk_enter(w, NULL, e) : 0);
+}
+
+/* What cannot be read is told, and the rest is listed. */
+static int
+list(struct listing *l, struct treewalk *w, struct err *e)
+{
+	struct err why = ERR_INIT;
 	int ev, rc;
 
-	while ((ev = treewalk_next(w, e)) != WALK_END) {
-		if (ev < 0 || (rc = repo_stopped(l->c->repo, e)) != 0)
-			return (ev < 0 ? ev : rc);
-		if (ev == WALK_BROKEN)
-			return (err_note(e, "the list of '%s'",
-			    (const char *)w->path.p));
-		if (ev != WALK_NODE)
-			continue;
-		judge(l, (const char *)w->path.p, &show, &enter);
-		if (show && l->c->g.json)
-			print_json(w);
-		else if (show)
-			print_row(l, w);
-		if (w->node.type == NODE_DIR && enter &&
-		    (rc = treewalk_enter(w, NULL, e)) != 0)
+	while ((ev = treewalk_next(w, &why)) != WALK_END) {
+		rc = ev < 0 ? ev : ev == WALK_BROKEN ? ERR_CORRUPT :
+		    ev == WALK_NODE ? on_node(l, w, &why) : 0;
+		if (ev < 0 || problem_ends_run(rc)) {
+			*e = why;
+			return (rc);
+		}
+		if (rc != 0)
+			report_problem(&l->report, NULL, problem_node(w),
+			    &why);
+		if ((rc = repo_stopped(l->c->repo, e)) != 0)
 			return (rc);
 	}
-	return (0);
+	return (report_code(&l->report));
 }
 
 /* A listing of nothing must not look like an empty folder. */
@@ -206,7 +219,7 @@ all_there(const struct listing *l, const struct snapshot *s, struct err *e)
 static int
 run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 {
-	struct listing l = { c, flags, argv + 1, argc - 1 };
+	struct listing l = { c, flags, argv + 1, argc - 1, { c, "ls", 0 } };
 	struct treewalk *w;
 	struct snapshot s;
 	int rc;

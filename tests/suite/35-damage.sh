@@ -926,6 +926,10 @@ t_trees() {
 		done
 		g any diff "$(made $n)" "$(made sock)"
 	done
+	# What cannot be listed does not end the list.
+	g 1 ls "$(made broken)"
+	same "$(tr '\n' , <"$out")" '/-first,/a,/b,/c,/d,/e,/f,/f/evil,/zz-last,/zz-last/last,'
+	for n in a b c d e; do says "$err" "/$n: "; done
 }
 
 t_special() {
