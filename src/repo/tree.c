@@ -200,12 +200,15 @@ get_number(struct tree_stack *ts, uint64_t *ret, struct err *e)
 static int
 get_u32(struct tree_stack *ts, uint32_t *ret, struct err *e)
 {
+	struct json_token t;
 	uint64_t v;
 	int rc;
 
-	if ((rc = get_number(ts, &v, e)) != 0)
+	if ((rc = json_expect(&ts->json, JSON_NUMBER, &t, e)) != 0)
 		return (rc);
-	*ret = (uint32_t)v;	/* as restic: 4294967295 is nobody, not more */
+	if (!json_u64(&t, &v) || v > UINT32_MAX)
+		return (bad(&t, "not a whole number below 2^32", e));
+	*ret = (uint32_t)v;	/* cut to 32 bits 2^32 would be root */
 	return (0);
 }
 
