@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -443,6 +444,16 @@ filler_begin(struct filler *f, const struct filler_want *w,
 	}
 	*ret = file;
 	return (0);
+}
+
+uint64_t
+filler_inode(struct filler_file *file)
+{
+	struct stat st;
+
+	if (open_file(file, NULL) != 0 || fstat(file->fd, &st) == -1)
+		return (0);	/* who writes the first blob says why */
+	return (st.st_ino);
 }
 
 void

@@ -49,6 +49,10 @@ struct filler_want {
 int filler_begin(struct filler *f, const struct filler_want *want,
     struct filler_file **ret, struct err *e);
 
+/* The inode that a file which was begun will have, by which one knows it again: it
+ * is made now. 0: nobody knows. */
+uint64_t filler_inode(struct filler_file *file);
+
 /* The blob that stands at ${offset} of the file; waits for room in the queue. */
 void filler_blob(struct filler *f, struct filler_file *file,
     const struct id *id, const struct where *at, uint64_t offset);

@@ -40,9 +40,9 @@ struct restore {
 	struct filler *filler;
 	struct meta_losses loss;
 	struct buf xattrs;
-	struct pagemap *linked; /* (inode, device) of files made -> their path */
-	struct spill paths;  /* these paths, each with a NUL */
-	struct buf other;    /* one of them */
+	struct pagemap *linked; /* what makes a file one -> its place in paths */
+	struct spill paths;  /* inodes and paths of files that were made */
+	struct buf other;    /* one of these paths */
 };
 
 /* ---- telling ---- */
@@ -169,8 +169,17 @@ name_blobs(struct restore *x, struct filler_file *file, struct err *e)
 	return (rc);
 }
 
+/* May other names of it come? */
+static bool
+linkable(const struct node *n)
+{
+
+	return (n->links > 1 && n->inode != 0);
+}
+
+/* ${*ret_inode} is set when they may, and the file was begun. */
 static int
-pour_file(struct restore *x, int dir, struct err *e)
+pour_file(struct restore *x, int dir, uint64_t *ret_inode, struct err *e)
 {
 	const struct node *n = &x->walk.node;
 	struct filler_want want = {
@@ -192,6 +201,8 @@ pour_file(struct restore *x, int dir, struct err *e)
 		problem(x, &why);
 		return (0);
 	}
+	if (linkable(n))
+		*ret_inode = filler_inode(file);
 	rc = name_blobs(x, file, e);
 	if (rc != 0)
 		filler_spoil(file, e);
@@ -202,35 +213,70 @@ pour_file(struct restore *x, int dir, struct err *e)
 
 /* ---- hard links ---- */
 
-static void
-link_key(const struct node *n, uint8_t key[PAGEMAP_KEY])
-{
-
-	store_le64(key, n->inode);
-	store_le64(key + 8, n->device_id);
-}
-
+/*
+ * Names of one file have more in common than a pair of numbers, which writers
+ * have been known to give to any: what is hashed here makes the inode.
+ */
 static int
-remember_path(struct restore *x, const uint8_t *key, struct err *e)
+link_key(struct restore *x, uint8_t key[PAGEMAP_KEY], struct err *e)
 {
-	uint64_t at = spill_top(&x->paths);
+	const struct node *n = &x->walk.node;
+	struct content_reader c;
+	struct sha256 sha;
+	uint8_t number[40];
+	struct id id;
 	int rc;
 
-	rc = spill_push(&x->paths, x->walk.path.p, x->walk.path.len + 1, e);
-	return (rc != 0 ? rc : pagemap_put(x->linked, key, at, e));
+	store_le64(number, n->inode);
+	store_le64(number + 8, n->device_id);
+	store_le64(number + 16, n->type);
+	store_le64(number + 24, n->device);
+	store_le64(number + 32, n->size);
+	sha256_begin(&sha);
+	sha256_update(&sha, number, sizeof(number));
+	sha256_update(&sha, n->target, n->target_len);
+	content_begin(&c, &x->walk.ts, n);
+	while ((rc = content_next(&c, &id, e)) > 0)
+		sha256_update(&sha, id.b, ID_LEN);
+	sha256_end(&sha, &id);
+	memcpy(key, id.b, PAGEMAP_KEY);
+	return (rc);
 }
 
-/* The path at ${at} of x->paths, into x->other. */
+/* What is on the spill stack for each: the inode here, its path and a NUL. */
 static int
-recall_path(struct restore *x, uint64_t at, struct err *e)
+remember_path(struct restore *x, const uint8_t *key, uint64_t inode,
+    struct err *e)
+{
+	uint64_t at = spill_top(&x->paths);
+	uint8_t number[8];
+	int rc;
+
+	store_le64(number, inode);
+	if ((rc = spill_push(&x->paths, number, sizeof(number), e)) != 0 ||
+	    (rc = spill_push(&x->paths, x->walk.path.p, x->walk.path.len + 1,
+	    e)) != 0)
+		return (rc);
+	return (pagemap_put(x->linked, key, at, e));
+}
+
+/* What stands at ${at} of x->paths: the path goes into x->other. */
+static int
+recall_path(struct restore *x, uint64_t at, uint64_t *ret_inode,
+    struct err *e)
 {
 	uint64_t top = spill_top(&x->paths);
+	uint8_t number[8];
 	char part[256];
 	size_t n, len;
 	int rc;
 
+	rc = spill_read(&x->paths, at, number, sizeof(number), e);
+	if (rc != 0)
+		return (rc);
+	*ret_inode = load_le64(number);
 	buf_reset(&x->other);
-	for (; at < top; at += n) {
+	for (at += sizeof(number); at < top; at += n) {
 		n = top - at < sizeof(part) ? (size_t)(top - at) : sizeof(part);
 		if ((rc = spill_read(&x->paths, at, part, n, e)) != 0)
 			return (rc);
@@ -243,19 +289,26 @@ recall_path(struct restore *x, uint64_t at, struct err *e)
 	return (buf_nul(&x->other, e));
 }
 
-/* Make the present node a link to x->other: 1; 0 when that does not work. */
+/*
+ * Make the present node a link to x->other: 1; 0 when that does not work, or when
+ * what lies there is not what this restore made but, say, what was there before.
+ */
 static int
-link_to_other(struct restore *x, int dir, struct err *e)
+link_to_other(struct restore *x, int dir, uint64_t inode, struct err *e)
 {
 	char temp[PLACE_TEMP];
 	const char *name;
+	struct stat st;
 	int from, rc;
 
 	filler_drain(x->filler);	/* the other must be whole */
 	if (place_find(&x->place, (char *)x->other.p, &from, &name,
 	    NULL) != 0)
 		return (0);
-	if ((rc = place_temp(temp, e)) == 0) {
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    st.st_ino != inode) {
+		rc = 0;
+	} else if ((rc = place_temp(temp, e)) == 0) {
 		rc = linkat(from, name, dir, temp, 0) == 0 ? 1 : 0;
 		if (rc == 1 && renameat(dir, temp, dir,
 		    x->walk.node.name) == -1)
@@ -269,27 +322,18 @@ link_to_other(struct restore *x, int dir, struct err *e)
 
 /* 1: it was made as a link; 0: it is to be made with its content; or ERR_*. */
 static int
-try_link(struct restore *x, int dir, struct err *e)
+try_link(struct restore *x, const uint8_t *key, int dir, struct err *e)
 {
-	const struct node *n = &x->walk.node;
-	uint8_t key[PAGEMAP_KEY];
-	uint64_t at;
+	uint64_t at, inode;
 	int rc;
 
-	if (n->links < 2 || n->inode == 0)
-		return (0);
-	link_key(n, key);
-	if ((rc = pagemap_find(x->linked, key, &at, e)) < 0)
+	if ((rc = pagemap_find(x->linked, key, &at, e)) <= 0 ||
+	    (rc = recall_path(x, at, &inode, e)) != 0 ||
+	    (rc = link_to_other(x, dir, inode, e)) <= 0)
 		return (rc);
-	if (rc == 1) {
-		if ((rc = recall_path(x, at, e)) != 0 ||
-		    (rc = link_to_other(x, dir, e)) != 0) {
-			if (rc > 0)
-				x->stats->links++;
-			return (rc);
-		}
-	}
-	return (remember_path(x, key, e));
+	x->stats->links++;
+	meter_add(&x->o->meter->files, 1);
+	return (1);
 }
 
 /* ---- links, devices, fifos ---- */
@@ -312,10 +356,12 @@ make_special(int dir, const char *name, const struct node *n)
 }
 
 static int
-restore_special(struct restore *x, int dir, struct err *e)
+restore_special(struct restore *x, int dir, uint64_t *ret_inode,
+    struct err *e)
 {
 	const struct node *n = &x->walk.node;
 	char temp[PLACE_TEMP], proc[64 + PLACE_TEMP];
+	struct stat st;
 	struct meta m = meta_of(n);
 	struct err also = ERR_INIT;
 	int rc;
@@ -340,6 +386,8 @@ restore_special(struct restore *x, int dir, struct err *e)
 		return (rc);
 	}
 	x->stats->others++;
+	if (fstatat(dir, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*ret_inode = st.st_ino;
 	return (0);
 }
 
@@ -366,6 +414,27 @@ touch_up(struct restore *x, int dir, struct err *e)
 	meter_add(&x->o->meter->files, 1);
 	meter_add(&x->o->meter->bytes, n->size);
 	return (rc);
+}
+
+/* Make it anew, or as a link to its other name. */
+static int
+make_entry(struct restore *x, int dir, struct err *e)
+{
+	const struct node *n = &x->walk.node;
+	uint8_t key[PAGEMAP_KEY];
+	uint64_t inode = 0;
+	int rc;
+
+	if (linkable(n)) {
+		if ((rc = link_key(x, key, e)) != 0)
+			return (rc);
+		if ((rc = try_link(x, key, dir, e)) != 0)
+			return (rc < 0 ? rc : 0);
+	}
+	rc = n->type == NODE_FILE ? pour_file(x, dir, &inode, e) :
+	    restore_special(x, dir, &inode, e);
+	return (rc != 0 || inode == 0 || !linkable(n) ? rc :
+	    remember_path(x, key, inode, e));
 }
 
 /* A regular file or anything else but a folder. */
@@ -395,13 +464,7 @@ restore_entry(struct restore *x, struct err *e)
 		return (touch_up(x, dir, e));
 	}
 	tell(x, "restored", n->size);
-	if ((rc = try_link(x, dir, e)) != 0) {
-		if (rc > 0)
-			meter_add(&x->o->meter->files, 1);
-		return (rc < 0 ? rc : 0);
-	}
-	return (n->type == NODE_FILE ? pour_file(x, dir, e) :
-	    restore_special(x, dir, e));
+	return (make_entry(x, dir, e));
 }
 
 /* In a dry run: what would be done? */
