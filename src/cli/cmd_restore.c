@@ -251,8 +251,12 @@ restore(struct job *j, const char *what, struct err *e)
 	say_summary(j, seconds);
 	if (meter_read(&m->errors) == 0)
 		return (0);
-	return (err_set(e, ERR_FAIL, "%llu entries could not be restored, all "
-	    "else is", (unsigned long long)meter_read(&m->errors)));
+	(void)err_set(e, ERR_FAIL, "%llu problem%s: what they name is not "
+	    "restored, or not in full; all else is",
+	    (unsigned long long)meter_read(&m->errors),
+	    meter_read(&m->errors) == 1 ? "" : "s");
+	return (err_hint(e, "where the repository is damaged, 'garner check "
+	    "--read-data' says more"));
 }
 
 static int

@@ -322,6 +322,23 @@ get_content(struct tree_stack *ts, struct node *n, struct err *e)
 	}
 }
 
+/* The rest of an object that was begun; its strings may be long. */
+static int
+skip_members(struct json_reader *json, struct err *e)
+{
+	struct json_token t;
+	int rc;
+
+	for (;;) {
+		if ((rc = json_next(json, &t, e)) != 0)
+			return (rc);
+		if (t.kind == JSON_OBJECT_END)
+			return (0);
+		if ((rc = json_skip(json, e)) != 0)
+			return (rc);
+	}
+}
+
 static int
 get_xattrs(struct tree_stack *ts, struct node *n, struct err *e)
 {
@@ -341,17 +358,12 @@ get_xattrs(struct tree_stack *ts, struct node *n, struct err *e)
 			return (rc);
 		if (t.kind == JSON_ARRAY_END)
 			return (0);
-		if (t.kind != JSON_OBJECT)
+		if (t.kind == JSON_ARRAY)
 			return (bad(&t, "not an extended attribute", e));
-		n->n_xattrs++;
-		for (;;) {	/* its members: values may be long */
-			if ((rc = json_next(&ts->json, &t, e)) != 0)
-				return (rc);
-			if (t.kind == JSON_OBJECT_END)
-				break;
-			if ((rc = json_skip(&ts->json, e)) != 0)
-				return (rc);
-		}
+		n->n_xattrs++;	/* what it is, tree_xattrs says */
+		if (t.kind == JSON_OBJECT &&
+		    (rc = skip_members(&ts->json, e)) != 0)
+			return (rc);
 	}
 }
 
@@ -624,9 +636,10 @@ one_xattr(struct json_reader *json, uint8_t *value, tree_xattr *fn,
 		if (json_is(&t, "name")) {
 			if ((rc = json_expect(json, JSON_STRING, &t, e)) != 0)
 				return (rc);
-			if (t.len == 0 || t.len >= sizeof(name))
+			if (t.len == 0 || t.len >= sizeof(name) ||
+			    memchr(t.text, '\0', t.len) != NULL)
 				return (bad(&t, "the name of an attribute is "
-				    "empty or too long", e));
+				    "empty, too long or holds a NUL", e));
 			memcpy(name, t.text, t.len);
 			name[t.len] = '\0';
 		} else if (json_is(&t, "value")) {
@@ -642,6 +655,8 @@ one_xattr(struct json_reader *json, uint8_t *value, tree_xattr *fn,
 			return (rc);
 		}
 	}
+	if (name[0] == '\0')
+		return (bad(&t, "an attribute without a name", e));
 	return (fn(cookie, name, value, (size_t)len, e));
 }
 

@@ -174,14 +174,14 @@ publish(struct filler_file *file, struct err *e)
 	if (atomic_load(&file->holes) &&
 	    ftruncate(file->fd, (off_t)file->size) == -1)
 		return (err_sys(e, "cannot make a file of that size"));
-	/* What concerns only attributes is told, but the file is made. */
+	/* FAT keeps no owner, NFS no attribute: told, but the file is made. */
 	if (meta_owner_fd(file->fd, &file->meta, file->f->o.loss, &also) != 0)
 		report(file->f, file, &also);
 	if (meta_xattrs(file->fd, NULL, &file->xattrs, file->f->o.loss,
 	    &also) != 0)
 		report(file->f, file, &also);
-	if ((rc = meta_finish_fd(file->fd, &file->meta, e)) != 0)
-		return (rc);
+	if (meta_finish_fd(file->fd, &file->meta, &also) != 0)
+		report(file->f, file, &also);
 	if (renameat(file->dir->fd, file->temp, file->dir->fd,
 	    file->name) == -1)
 		return (err_sys(e, "cannot give the file its name"));

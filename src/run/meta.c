@@ -29,15 +29,16 @@ copy_one(void *cookie, const char *name, const void *value, size_t len,
 {
 	uint8_t head[ENTRY_HEAD];
 	struct buf *b = cookie;
-	size_t n = strlen(name) + 1;
+	size_t n = strlen(name) + 1, was = b->len;
 	int rc;
 
 	store_le32(head, (uint32_t)n);
 	store_le32(head + 4, (uint32_t)len);
 	if ((rc = buf_add(b, head, sizeof(head), e)) != 0 ||
-	    (rc = buf_add(b, name, n, e)) != 0)
-		return (rc);
-	return (buf_add(b, value, len, e));
+	    (rc = buf_add(b, name, n, e)) != 0 ||
+	    (rc = buf_add(b, value, len, e)) != 0)
+		b->len = was;	/* whole entries only */
+	return (rc);
 }
 
 int
@@ -168,13 +169,14 @@ int
 meta_finish_fd(int fd, const struct meta *m, struct err *e)
 {
 	struct timespec ts[2];
+	int rc = 0;
 
 	times_of(m, ts);
 	if (futimens(fd, ts) == -1)
-		return (err_sys(e, "cannot set its times"));
-	if (fchmod(fd, node_st_mode(m->mode)) == -1)
-		return (err_sys(e, "cannot set its mode"));
-	return (0);
+		rc = err_sys(e, "cannot set its times");
+	if (fchmod(fd, node_st_mode(m->mode)) == -1 && rc == 0)
+		rc = err_sys(e, "cannot set its mode");
+	return (rc);
 }
 
 int
@@ -182,13 +184,14 @@ meta_finish_at(int dirfd, const char *name, const struct meta *m,
     struct err *e)
 {
 	struct timespec ts[2];
+	int rc = 0;
 
 	times_of(m, ts);
 	if (utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW) == -1)
-		return (err_sys(e, "cannot set its times"));
+		rc = err_sys(e, "cannot set its times");
 	/* A link has no mode of its own; what else it is was just made. */
 	if (m->type != NODE_SYMLINK &&
-	    fchmodat(dirfd, name, node_st_mode(m->mode), 0) == -1)
-		return (err_sys(e, "cannot set its mode"));
-	return (0);
+	    fchmodat(dirfd, name, node_st_mode(m->mode), 0) == -1 && rc == 0)
+		rc = err_sys(e, "cannot set its mode");
+	return (rc);
 }

@@ -31,7 +31,8 @@ struct meta_losses {
 
 struct meta meta_of(const struct node *n);
 
-/* Extended attributes, copied out of a tree: names and values in one buffer. */
+/* Extended attributes, copied out of a tree: names and values in one buffer. After
+ * a failure it holds those before the one that failed. */
 int meta_copy_xattrs(struct tree_stack *ts, const struct node *n,
     struct buf *ret, struct err *e);
 
@@ -44,7 +45,8 @@ int meta_copy_xattrs(struct tree_stack *ts, const struct node *n,
 int meta_xattrs(int fd, const char *path, const struct buf *xattrs,
     struct meta_losses *loss, struct err *e);
 
-/* The rest, for an open file or folder; and for something at dirfd/name. */
+/* The rest, for an open file or folder; and for something at dirfd/name. Where one
+ * thing cannot be set, the other is. */
 int meta_owner_fd(int fd, const struct meta *m, struct meta_losses *loss,
     struct err *e);
 int meta_finish_fd(int fd, const struct meta *m, struct err *e);

@@ -122,6 +122,50 @@ may_write(struct restore *x, int dir, bool *ret_same)
 	return (1);
 }
 
+/*
+ * The attributes of a node, for later. Those that make no sense are told and left
+ * out: nobody is to lose the bytes of a file for them.
+ */
+static int
+copy_xattrs(struct restore *x, const struct node *n, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	rc = meta_copy_xattrs(&x->walk.ts, n, &x->xattrs, &why);
+	if (err_ends_all(rc)) {
+		*e = why;
+		return (rc);
+	}
+	if (rc != 0) {
+		(void)err_note(&why, "its extended attributes");
+		problem(x, &why);
+	}
+	return (0);
+}
+
+/*
+ * Owner, attributes, times and mode of what ${fd} is open on. What cannot be set
+ * is told, and the others are.
+ */
+static int
+set_meta(struct restore *x, int fd, const struct meta *m,
+    const struct node *n, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	if ((rc = copy_xattrs(x, n, e)) != 0)
+		return (rc);
+	if (meta_owner_fd(fd, m, &x->loss, &why) != 0)
+		problem(x, &why);
+	if (meta_xattrs(fd, NULL, &x->xattrs, &x->loss, &why) != 0)
+		problem(x, &why);
+	if (meta_finish_fd(fd, m, &why) != 0)
+		problem(x, &why);
+	return (0);
+}
+
 /* ---- files ---- */
 
 /* Name every blob of the file to the filler. */
@@ -192,8 +236,9 @@ pour_file(struct restore *x, int dir, uint64_t *ret_inode, struct err *e)
 	struct filler_file *file;
 	int rc;
 
-	if ((rc = meta_copy_xattrs(&x->walk.ts, n, &x->xattrs, &why)) != 0 ||
-	    (rc = filler_begin(x->filler, &want, &file, &why)) != 0) {
+	if ((rc = copy_xattrs(x, n, e)) != 0)
+		return (rc);
+	if ((rc = filler_begin(x->filler, &want, &file, &why)) != 0) {
 		if (err_ends_all(rc)) {
 			*e = why;
 			return (rc);
@@ -374,10 +419,15 @@ restore_special(struct restore *x, int dir, uint64_t *ret_inode,
 		return (err_sys(e, "cannot make the %s",
 		    node_type_name(n->type)));
 	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", dir, temp);
-	if (meta_owner_at(dir, temp, &m, &x->loss, &also) != 0 ||
-	    meta_copy_xattrs(&x->walk.ts, n, &x->xattrs, &also) != 0 ||
-	    meta_xattrs(-1, proc, &x->xattrs, &x->loss, &also) != 0 ||
-	    meta_finish_at(dir, temp, &m, &also) != 0)
+	if ((rc = copy_xattrs(x, n, e)) != 0) {
+		(void)unlinkat(dir, temp, 0);
+		return (rc);
+	}
+	if (meta_owner_at(dir, temp, &m, &x->loss, &also) != 0)
+		problem(x, &also);
+	if (meta_xattrs(-1, proc, &x->xattrs, &x->loss, &also) != 0)
+		problem(x, &also);
+	if (meta_finish_at(dir, temp, &m, &also) != 0)
 		problem(x, &also);
 	if (renameat(dir, temp, dir, n->name) == -1) {
 		rc = err_sys(e, "cannot give the %s its name",
@@ -405,10 +455,7 @@ touch_up(struct restore *x, int dir, struct err *e)
 	    O_CLOEXEC);
 	if (fd == -1)
 		return (err_sys(e, "cannot open the file that is there"));
-	if ((rc = meta_owner_fd(fd, &m, &x->loss, e)) == 0 &&
-	    (rc = meta_copy_xattrs(&x->walk.ts, n, &x->xattrs, e)) == 0 &&
-	    (rc = meta_xattrs(fd, NULL, &x->xattrs, &x->loss, e)) == 0)
-		rc = meta_finish_fd(fd, &m, e);
+	rc = set_meta(x, fd, &m, n, e);
 	(void)close(fd);
 	x->stats->skipped++;
 	meter_add(&x->o->meter->files, 1);
@@ -570,12 +617,8 @@ finish_folder(struct restore *x, const struct note *note, struct err *e)
 	    .xattrs_at = note->xattrs_at };
 	int fd, rc;
 
-	if ((rc = place_fd(&x->place, false, &fd, e)) != 0 ||
-	    (rc = meta_owner_fd(fd, &note->meta, &x->loss, e)) != 0 ||
-	    (rc = meta_copy_xattrs(&x->walk.ts, &n, &x->xattrs, e)) != 0 ||
-	    (rc = meta_xattrs(fd, NULL, &x->xattrs, &x->loss, e)) != 0)
-		return (rc);
-	return (meta_finish_fd(fd, &note->meta, e));
+	rc = place_fd(&x->place, false, &fd, e);
+	return (rc != 0 ? rc : set_meta(x, fd, &note->meta, &n, e));
 }
 
 /* ---- the third walk: what is on disk now ---- */
