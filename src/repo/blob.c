@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "repo/sealed.h"
 
 enum {
@@ -401,22 +402,84 @@ blob_open(struct blob_reader *br, const struct chunk *c,
 	return (blame(rc, x, name, offset, e));
 }
 
-int
-blob_read_at(struct blob_reader *br, const struct id *id,
-    const struct where *at, store_sink *fn, void *cookie, struct err *e)
+/* A blob that may be had from several places. */
+struct wanted {
+	struct blob_reader *br;
+	const struct id *id;
+	const struct where *first; /* where it was looked for before */
+	store_sink *fn;
+	void *cookie;
+	bool sent;           /* a byte: then it is too late for another place */
+};
+
+static int
+pass_on(void *cookie, const void *p, size_t len, struct err *e)
 {
-	struct pack_entry x = { *id, at->type, at->length, at->plain };
+	struct wanted *w = cookie;
+
+	w->sent = true;
+	return (w->fn(w->cookie, p, len, e));
+}
+
+static int
+read_place(struct wanted *w, const struct where *at, struct err *e)
+{
+	struct pack_entry x = { *w->id, at->type, at->length, at->plain };
 	char name[STORE_NAME_MAX];
 	struct pack_info pack;
 	int rc;
 
-	if ((rc = blobmap_pack(br->r->map, at->pack, &pack, e)) != 0)
+	if ((rc = blobmap_pack(w->br->r->map, at->pack, &pack, e)) != 0)
 		return (rc);
 	repo_name(REPO_PACK, &pack.id, name);
-	rc = blob_read_from(br, name, at->offset, &x, fn, cookie, e);
+	rc = blob_read_from(w->br, name, at->offset, &x, pass_on, w, e);
 	if (rc == ERR_ABSENT)
 		rc = err_set(e, ERR_CORRUPT, "%s is missing", name);
 	return (rc);
+}
+
+/* Damage, and nobody has seen a byte yet? */
+static bool
+can_go_on(const struct wanted *w, int rc)
+{
+
+	return ((rc == ERR_CORRUPT || rc == ERR_LIMIT) && !w->sent);
+}
+
+/* 1: it was read here; 0: look on; or ERR_*. */
+static int
+other_place(void *cookie, const struct where *at, struct err *e)
+{
+	struct wanted *w = cookie;
+	int rc;
+
+	if ((at->pack == w->first->pack && at->offset == w->first->offset) ||
+	    where_plain(at) != where_plain(w->first))
+		return (0);
+	if ((rc = read_place(w, at, e)) == 0)
+		return (1);
+	return (can_go_on(w, rc) ? 0 : rc);
+}
+
+int
+blob_read_at(struct blob_reader *br, const struct id *id,
+    const struct where *at, store_sink *fn, void *cookie, struct err *e)
+{
+	struct wanted w = { br, id, at, fn, cookie, false };
+	struct err why = ERR_INIT;
+	int rc, other;
+
+	rc = read_place(&w, at, e);
+	if (!can_go_on(&w, rc))
+		return (rc);
+	other = blobmap_places(br->r->map, at->type, id, other_place, &w,
+	    &why);
+	if (other < 0)
+		*e = why;
+	if (other <= 0)
+		return (other < 0 ? other : rc);
+	log_warn("%s; it is read from another place", e->text);
+	return (0);
 }
 
 int

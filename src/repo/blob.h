@@ -30,7 +30,8 @@ void blob_reader_close(struct blob_reader *br);
 int blob_read(struct blob_reader *br, enum blob_type type,
     const struct id *id, store_sink *fn, void *cookie, struct err *e);
 
-/* The same for one whose place is known. */
+/* The same for one whose place is known. When it is damaged there, it is read from
+ * another place that an index file names, and a warning says so. */
 int blob_read_at(struct blob_reader *br, const struct id *id,
     const struct where *at, store_sink *fn, void *cookie, struct err *e);
 

@@ -45,6 +45,7 @@ enum {
 	OFFER_LEN = ID_LEN + 1,
 	SPOOL_WINDOW = 16384,
 	SMALL_FENCE = 4096,
+	PLACES_MAX = 16,
 };
 
 static const uint8_t magic[16] = "garner map 2\n";
@@ -1009,6 +1010,47 @@ blobmap_find(struct blobmap *m, enum blob_type type, const struct id *id,
 		base += m->run[i].n;
 	}
 	return (0);
+}
+
+/* The places in one run; ${*left} is how many may still be named. */
+static int
+run_places(const struct run *r, enum blob_type type, const struct id *id,
+    unsigned *left, blobmap_place *fn, void *cookie, struct err *e)
+{
+	struct record rec;
+	struct where at;
+	uint64_t pos;
+	int rc;
+
+	if ((rc = run_find(r, type, id, false, &at, &pos, e)) <= 0)
+		return (rc);
+	for (; pos > 0; pos--) {	/* any of them was found */
+		if ((rc = run_at(r, pos - 1, &rec, e)) != 0)
+			return (rc);
+		if (!id_eq(&rec.id, id) || rec.where.type != type)
+			break;
+	}
+	for (; pos < r->n && *left > 0; pos++, --*left) {
+		if ((rc = run_at(r, pos, &rec, e)) != 0)
+			return (rc);
+		if (!id_eq(&rec.id, id) || rec.where.type != type)
+			break;
+		if ((rc = fn(cookie, &rec.where, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+int
+blobmap_places(struct blobmap *m, enum blob_type type, const struct id *id,
+    blobmap_place *fn, void *cookie, struct err *e)
+{
+	unsigned i, left = PLACES_MAX;
+	int rc = 0;
+
+	for (i = 0; i < m->n_runs && rc == 0; i++)
+		rc = run_places(&m->run[i], type, id, &left, fn, cookie, e);
+	return (rc);
 }
 
 static unsigned

@@ -108,6 +108,17 @@ int blobmap_find(struct blobmap *m, enum blob_type type, const struct id *id,
     bool likely, struct where *ret, uint64_t *ret_pos, struct err *e);
 
 /**
+ * blobmap_places(m, type, id, fn, cookie, e):
+ * Name the places of a blob, which may lie in several packs or be said to, until
+ * ${fn} returns something else than 0, or sixteen were named. Return that, 0, or
+ * ERR_*.
+ */
+typedef int blobmap_place(void *cookie, const struct where *at,
+    struct err *e);
+int blobmap_places(struct blobmap *m, enum blob_type type,
+    const struct id *id, blobmap_place *fn, void *cookie, struct err *e);
+
+/**
  * blobmap_claim(m, type, id, e):
  * The caller would store this blob. Return 1 when nobody has: it is the caller's
  * to store now; 0 when it is in the repository or claimed before; or ERR_*.

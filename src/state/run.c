@@ -541,6 +541,18 @@ run_find(const struct run *r, enum blob_type type, const struct id *id,
 	return (1);
 }
 
+int
+run_at(const struct run *r, uint64_t pos, struct record *ret, struct err *e)
+{
+	uint8_t page[PAGE];
+	unsigned n;
+	int rc;
+
+	if ((rc = page_read(r, pos / PER_PAGE, page, &n, e)) == 0)
+		record_decode(page + pos % PER_PAGE * RECORD_LEN, ret);
+	return (rc);
+}
+
 void
 run_begin(struct run_cursor *c, const struct run *r)
 {

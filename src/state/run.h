@@ -98,6 +98,10 @@ void run_close(struct run *r);
 int run_find(const struct run *r, enum blob_type type, const struct id *id,
     bool likely, struct where *ret, uint64_t *ret_pos, struct err *e);
 
+/* The record at a position, 0..n - 1. */
+int run_at(const struct run *r, uint64_t pos, struct record *ret,
+    struct err *e);
+
 /* Reads a run's records in order. */
 struct run_cursor {
 	const struct run *run;

@@ -294,6 +294,62 @@ blob_there(const struct blob *b)
 	return (false);
 }
 
+/* How many places has it? */
+static unsigned
+places_of(const struct blob *b)
+{
+	const struct blob *c;
+	unsigned n = 0;
+
+	for (c = blobs; c < blobs + n_blobs; c++)
+		n += id_eq(&c->r.id, &b->r.id) &&
+		    c->r.where.type == b->r.where.type && pack_there(c->pack);
+	return (n);
+}
+
+struct places {
+	struct blobmap *m;
+	const struct blob *b;
+	struct where at[16];
+	unsigned n;
+	bool wrong;
+};
+
+/* Each is one of the blob's, and none is named twice. */
+static int
+note_place(void *cookie, const struct where *at, struct err *e)
+{
+	struct places *p = cookie;
+	unsigned i;
+	int rc;
+
+	if (p->n == COUNT(p->at))
+		return (err_set(e, ERR_FAIL, "too many places"));
+	for (i = 0; i < p->n; i++)
+		if (p->at[i].pack == at->pack && p->at[i].offset == at->offset)
+			p->wrong = true;
+	p->at[p->n++] = *at;
+	if ((rc = place_ok(p->m, p->b, at, e)) < 0)
+		return (rc);
+	if (rc == 0)
+		p->wrong = true;
+	return (0);
+}
+
+/* Are all its places named? 1, 0, or what the map says. */
+static int
+places_ok(struct blobmap *m, const struct blob *b, struct err *e)
+{
+	struct places p = { .m = m, .b = b };
+	unsigned want = places_of(b);
+	int rc;
+
+	rc = blobmap_places(m, b->r.where.type, &b->r.id, note_place, &p, e);
+	if (rc != 0)
+		return (rc);
+	return (!p.wrong && p.n == (want < COUNT(p.at) ? want : COUNT(p.at)));
+}
+
 struct scan {
 	struct blobmap *m;
 	uint64_t n;
@@ -343,6 +399,10 @@ verify(struct blobmap *m, unsigned every)
 		if (rc == 1 && want && (rc = place_ok(m, &blobs[i], &w,
 		    &e)) == 0)
 			rc = 8;
+		if (rc == want && (rc = places_ok(m, &blobs[i], &e)) == 0)
+			rc = 9;
+		else if (rc == 1)
+			rc = want;
 		if (rc == ERR_CORRUPT) {
 			corrupt = 1;
 		} else if (rc != want) {
@@ -555,6 +615,29 @@ test_vanished(void **state)
 	load_and_verify(0, 1);
 	assert_int_equal(names("run-", 0, NULL), 0);
 	assert_int_equal(names("packs-", 0, NULL), 1);
+}
+
+/* Who checks a repository trusts no map. */
+static void
+test_forget(void **state)
+{
+	struct err e = ERR_INIT;
+	struct blobmap *m;
+	uint64_t seed = 21, missing;
+	unsigned i;
+
+	(void)state;
+	grow(&seed, 4, 60);
+	load_and_verify(4, 1);
+	assert_ok(blobmap_open(&m, &sd, &repo, &budget, &e), &e);
+	blobmap_forget(m);
+	for (i = 0; i < n_indexes; i++)
+		assert_ok(blobmap_offer(m, &indexes[i].id, &e), &e);
+	assert_ok(blobmap_settle(m, &missing, &e), &e);
+	assert_int_equal(missing, 4);
+	blobmap_close(m);
+	load_and_verify(4, 1);
+	load_and_verify(0, 1);
 }
 
 /* A store may name a file twice; it is one. */
@@ -1290,6 +1373,7 @@ main(void)
 		TEST(test_loads),
 		TEST(test_empty_index),
 		TEST(test_vanished),
+		TEST(test_forget),
 		TEST(test_named_twice),
 		TEST(test_other_repo),
 		TEST(test_skip),
