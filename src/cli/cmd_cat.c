@@ -102,8 +102,7 @@ cat_blob(struct cli *c, const char *text, struct err *e)
 		rc = blobmap_find(c->repo->map, BLOB_TREE, &id, true, &at,
 		    NULL, e);
 	if (rc <= 0)
-		return (rc < 0 ? rc : err_set(e, ERR_ABSENT,
-		    "no index file names the blob %s", text));
+		return (rc < 0 ? rc : blob_unknown("blob", &id, e));
 	if ((rc = blob_reader_open(&br, c->repo, e)) != 0)
 		return (rc);
 	rc = blob_read_at(&br, &id, &at, to_stdout, NULL, e);

@@ -49,6 +49,8 @@ report_problem(void *cookie, const struct id *snap, const char *path,
 		fprintf(f, ": ");
 	}
 	fprintf(f, "%s", why->text);
+	if (why->hint[0] != '\0')
+		fprintf(f, " (%s)", why->hint);
 	if (fclose(f) == 0)
 		log_error("%s", text);
 	free(text);

@@ -483,10 +483,21 @@ blob_read_at(struct blob_reader *br, const struct id *id,
 }
 
 int
+blob_unknown(const char *what, const struct id *id, struct err *e)
+{
+	char hex[ID_HEX + 1];
+
+	(void)err_set(e, ERR_ABSENT, "no index file names the %s %s", what,
+	    id_hex(id, hex));
+	(void)err_hint(e, "'garner repair index' looks into packs that no index "
+	    "file names");
+	return (ERR_ABSENT);
+}
+
+int
 blob_read(struct blob_reader *br, enum blob_type type, const struct id *id,
     store_sink *fn, void *cookie, struct err *e)
 {
-	char hex[ID_HEX + 1];
 	struct where at;
 	int rc;
 
@@ -494,8 +505,7 @@ blob_read(struct blob_reader *br, enum blob_type type, const struct id *id,
 	if (rc < 0)
 		return (rc);
 	if (rc == 0)
-		return (err_set(e, ERR_ABSENT, "no index file names the %s "
-		    "blob %s", type == BLOB_TREE ? "tree" : "data",
-		    id_hex(id, hex)));
+		return (blob_unknown(type == BLOB_TREE ? "tree blob" :
+		    "data blob", id, e));
 	return (blob_read_at(br, id, &at, fn, cookie, e));
 }

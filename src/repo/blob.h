@@ -30,6 +30,9 @@ void blob_reader_close(struct blob_reader *br);
 int blob_read(struct blob_reader *br, enum blob_type type,
     const struct id *id, store_sink *fn, void *cookie, struct err *e);
 
+/* The error for one that no index file names; ${what}: "tree blob". */
+int blob_unknown(const char *what, const struct id *id, struct err *e);
+
 /* The same for one whose place is known. When it is damaged there, it is read from
  * another place that an index file names, and a warning says so. */
 int blob_read_at(struct blob_reader *br, const struct id *id,

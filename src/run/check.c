@@ -31,6 +31,7 @@ struct check {
 	const struct check_opts *o;
 	struct check_stats *stats;
 	struct marks *seen;  /* trees, by their position in the map */
+	bool lacks;          /* blobs that no index file names */
 	struct treewalk walk;
 	char snap[ID_HEX + 1]; /* whose trees are walked */
 };
@@ -243,15 +244,26 @@ out:
 static int
 check_packs(struct check *c, struct err *e)
 {
-	int rc;
 
 	c->o->phase(c->o->cookie, "checking the packs");
-	rc = join_packs(c, NULL, NULL, e);
-	if (rc == 0 && c->stats->orphans > 0)
+	return (join_packs(c, NULL, NULL, e));
+}
+
+/* When all snapshots were walked it is known what else there should be. */
+static void
+judge_orphans(struct check *c)
+{
+	unsigned long long n = c->stats->orphans;
+
+	if (c->lacks && n > 0)
+		hint(c, "%llu packs are named by no index file and may hold "
+		    "what is missing: 'garner repair index' looks into them",
+		    n);
+	else if (c->lacks)
+		hint(c, "'garner repair index' looks for what is missing");
+	else if (n > 0)
 		hint(c, "%llu packs are named by no index file: rests of a "
-		    "backup that was cut, which prune removes",
-		    (unsigned long long)c->stats->orphans);
-	return (rc);
+		    "backup that was cut, which prune removes", n);
 }
 
 /* ---- trees ---- */
@@ -304,6 +316,7 @@ check_content(struct check *c, struct err *e)
 		    e);
 		if (rc < 0)
 			return (rc);
+		c->lacks = c->lacks || rc == 0;
 		if (rc == 0)
 			error(c, "snapshot %.8s: %s: blob %s is missing",
 			    c->snap, where(c), id_hex(&id, hex));
@@ -342,6 +355,7 @@ check_node(struct check *c, struct err *e)
 				*e = why;
 				return (rc);
 			}
+			c->lacks = c->lacks || rc == ERR_ABSENT;
 			error(c, "snapshot %.8s: %s: %s", c->snap, where(c),
 			    why.text);
 			return (0);
@@ -397,6 +411,7 @@ check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
 	} else if (err_ends_all(rc)) {
 		*e = why;
 	} else {
+		c->lacks = c->lacks || rc == ERR_ABSENT;
 		error(c, "snapshot %.8s: %s", c->snap, why.text);
 		rc = 0;
 	}
@@ -690,8 +705,9 @@ check_run(struct repo *r, const struct check_opts *opts,
 		hint(c, "'garner repair index' makes the index again from the "
 		    "packs");
 	if (rc == 0 && (rc = check_packs(c, e)) == 0 &&
-	    (rc = check_snapshots(c, e)) == 0 &&
-	    opts->read != CHECK_READ_NONE)
+	    (rc = check_snapshots(c, e)) == 0)
+		judge_orphans(c);
+	if (rc == 0 && opts->read != CHECK_READ_NONE)
 		rc = read_packs(c, e);
 	r->damaged = NULL;
 	free(c);
