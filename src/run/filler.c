@@ -413,6 +413,15 @@ take_place(struct filler *f, size_t xattrs)
 	return (file);
 }
 
+/* For messages; of a path that is longer than any system's, the end. */
+static char *
+copy_path(const char *path)
+{
+	size_t len = strlen(path);
+
+	return (strdup(len > PATH_MAX ? path + len - PATH_MAX : path));
+}
+
 int
 filler_begin(struct filler *f, const struct filler_want *w,
     struct filler_file **ret, struct err *e)
@@ -430,7 +439,7 @@ filler_begin(struct filler *f, const struct filler_want *w,
 	file->xattrs.max = w->xattrs->max;
 	buf_reset(&file->xattrs);
 	(void)snprintf(file->name, sizeof(file->name), "%s", w->name);
-	if ((file->path = strdup(w->path)) == NULL)
+	if ((file->path = copy_path(w->path)) == NULL)
 		rc = err_nomem(e);
 	else if (strlen(w->name) > NAME_MAX)
 		rc = err_set(e, ERR_FAIL,

@@ -35,7 +35,7 @@ struct filler_want {
 	int dir;             /* its folder; a copy is taken */
 	uint64_t dir_stamp;  /* of place_stamp */
 	const char *name;
-	const char *path;    /* for messages; a copy is taken */
+	const char *path;    /* for messages; a copy is taken, of PATH_MAX */
 	uint64_t size;
 	struct meta meta;
 	const struct buf *xattrs; /* a copy is taken */
