@@ -19,6 +19,13 @@ int thread_start(pthread_t *ret, void *(*fn)(void *), void *cookie,
 int64_t monotonic_s(void);
 
 /**
+ * wait_init(cond):
+ * Make a condition variable for wait_ms, on that clock: with any other, a wait
+ * grows by what the time of day is set back meanwhile.
+ */
+void wait_init(pthread_cond_t *cond);
+
+/**
  * wait_ms(cond, lock, ms):
  * Wait for a signal, but not longer; the lock is held before and after.
  */

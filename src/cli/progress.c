@@ -264,7 +264,7 @@ progress_start(struct cli *c, const struct progress_view *view)
 	p->tick_ms = c->g.json ? JSON_MS : TICK_MS;
 	(void)clock_gettime(CLOCK_MONOTONIC, &p->begun);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->wake, NULL);
+	wait_init(&p->wake);
 	(void)sigaction(SIGUSR1, &usr1, NULL);
 	if (p->terminal)
 		log_to(log_line, p);

@@ -460,7 +460,7 @@ start_keeper(struct repo_lock *l, struct err *e)
 
 	(void)sigaction(SIGHUP, &ignore, &l->hup);
 	pthread_mutex_init(&l->mutex, NULL);
-	pthread_cond_init(&l->wake, NULL);
+	wait_init(&l->wake);
 	l->refreshed = monotonic_s();
 	if ((rc = thread_start(&l->thread, keeper, l, e)) != 0)
 		(void)sigaction(SIGHUP, &l->hup, NULL);

@@ -29,8 +29,8 @@ strip_new(struct strip **ret, size_t len, struct err *e)
 		return (err_nomem(e));
 	s->len = len;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->more, NULL);
-	pthread_cond_init(&s->room, NULL);
+	wait_init(&s->more);
+	wait_init(&s->room);
 	*ret = s;
 	return (0);
 }
