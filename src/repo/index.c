@@ -9,6 +9,7 @@
 #include "base/sort.h"
 #include "base/thread.h"
 #include "repo/doc.h"
+#include "repo/lock.h"
 
 enum {
 	WINDOW = 32768,
@@ -564,6 +565,9 @@ index_writer_flush(struct index_writer *w, struct err *e)
 
 	if (w->blobs == 0)
 		return (0);
+	/* Without a lock a prune may have taken the packs that it would name. */
+	if ((rc = repo_lock_lost(w->r->lock, e)) != 0)
+		return (rc);
 	if ((d = malloc(sizeof(*d))) == NULL)
 		return (err_nomem(e));
 	if ((rc = doc_begin(d, w->r, REPO_INDEX, e)) != 0 ||

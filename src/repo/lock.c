@@ -1,6 +1,7 @@
 #include "repo/lock.h"
 
 #include <cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,10 +28,13 @@ enum {
 	LOST = 22 * 60 + 30,
 	RETRY_FIRST = 5,
 	RETRY_MAX = 60,
-	LOOK_MS = 10000,     /* how often the keeper looks at its clock */
+	LOOK_MS = 10000,     /* how often the keeper looks at clock and store */
+	AGAIN = 60,          /* after a refresh that failed */
 };
 
 #define SETTLE_NS 200000000L /* between writing a lock and looking again */
+
+enum { NOTE_MAX = 256 };
 
 struct repo_lock {
 	struct repo *r;
@@ -41,8 +45,11 @@ struct repo_lock {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
-	bool ending, lost;
-	int64_t refreshed;   /* monotonic seconds */
+	bool ending;
+	pthread_mutex_t moving; /* guards what follows and its object */
+	struct err why;      /* why it is lost; code 0: it is not */
+	bool gone;           /* its object was removed */
+	int64_t refreshed, tried; /* monotonic seconds */
 };
 
 /* ---- notes ---- */
@@ -74,7 +81,7 @@ boot_id(char ret[40])
 static int
 note_make(struct repo *r, const struct id *id)
 {
-	char name[8 + ID_HEX], boot[40], text[96];
+	char name[8 + ID_HEX], boot[40], repo[ID_HEX + 1], text[NOTE_MAX];
 	int dir, fd, n;
 
 	if (state_subdir(r->state, "locks", &dir, NULL) != 0)
@@ -84,10 +91,10 @@ note_make(struct repo *r, const struct id *id)
 	fd = openat(r->state->fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return (-1);
-	(void)flock(fd, LOCK_EX | LOCK_NB);
+	(void)flock(fd, LOCK_EX);	/* a sweep holds it for a moment */
 	boot_id(boot);
-	n = snprintf(text, sizeof(text), "boot %s pid %ld\n", boot,
-	    (long)getpid());
+	n = snprintf(text, sizeof(text), "boot %s pid %ld\nrepository %s\n",
+	    boot, (long)getpid(), id_hex(&r->id, repo));
 	(void)file_write(fd, text, (size_t)n, "the note of a lock", NULL);
 	(void)fsync(fd);
 	return (fd);
@@ -100,6 +107,52 @@ note_drop(struct repo *r, const struct id *id)
 
 	note_name(id, name);
 	(void)unlinkat(r->state->fd, name, 0);
+}
+
+/* Is the note that is open as ${fd} of a lock that this repository lacks? */
+static bool
+note_useless(struct repo *r, int fd, const struct id *id)
+{
+	char name[STORE_NAME_MAX], repo[ID_HEX + 1], text[NOTE_MAX];
+	uint64_t size;
+	size_t got;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1 ||
+	    file_read(fd, text, sizeof(text) - 1, &got, "a note", NULL) != 0)
+		return (false);
+	text[got] = '\0';
+	return (strstr(text, id_hex(&r->id, repo)) != NULL &&
+	    store_stat(r->store, repo_name(REPO_LOCK, id, name), &size,
+	    NULL) == ERR_ABSENT);
+}
+
+/* Remove notes of this repository that a crash left behind without a lock. */
+static void
+notes_sweep(struct repo *r)
+{
+	struct dirent *d;
+	struct id id;
+	DIR *dp;
+	int dir, fd;
+
+	dir = openat(r->state->fd, "locks", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1)
+		return;
+	if ((dp = fdopendir(dir)) == NULL) {
+		(void)close(dir);
+		return;
+	}
+	while ((d = readdir(dp)) != NULL) {
+		if (!id_parse(&id, d->d_name, strlen(d->d_name)))
+			continue;
+		fd = openat(dirfd(dp), d->d_name, O_RDWR | O_CLOEXEC);
+		if (fd == -1)
+			continue;
+		if (note_useless(r, fd, &id))
+			note_drop(r, &id);
+		(void)close(fd);
+	}
+	(void)closedir(dp);
 }
 
 /* Did this box note the lock, and does nobody hold the note any more? */
@@ -343,6 +396,24 @@ lock_json(bool exclusive, struct buf *ret, struct err *e)
 	return (rc);
 }
 
+/* The note goes only with its lock: else nobody could tell whose that was. */
+static void
+lock_erase(struct repo *r, const struct id *id, int note)
+{
+	char name[STORE_NAME_MAX];
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	/* Where nothing can be removed nothing may have been stored. */
+	if (repo_remove(r, REPO_LOCK, id, &e) == 0 || store_stat(r->store,
+	    repo_name(REPO_LOCK, id, name), &size, NULL) == ERR_ABSENT)
+		note_drop(r, id);
+	else
+		log_warn("%s; 'garner unlock' removes that lock", e.text);
+	if (note != -1)
+		(void)close(note);
+}
+
 /* Note and store a lock with the time of now. */
 static int
 lock_write(struct repo *r, bool exclusive, struct id *ret, int *ret_note,
@@ -357,12 +428,13 @@ lock_write(struct repo *r, bool exclusive, struct id *ret, int *ret_note,
 		goto out;
 	*ret_note = note_make(r, ret);
 	if ((rc = doc_store(r, REPO_LOCK, ret, &sealed, e)) != 0) {
-		note_drop(r, ret);
-		if (*ret_note != -1)
-			(void)close(*ret_note);
-		if (rc == ERR_DENIED)
+		lock_erase(r, ret, *ret_note); /* it may have its name already */
+		if (rc == ERR_DENIED && e != NULL) {
+			e->hint[0] = '\0';
 			(void)err_hint(e, "a store that cannot be written can "
-			    "be read with --no-lock");
+			    "be read with --no-lock; is its disk mounted "
+			    "read-only, or is it another user's?");
+		}
 	}
 
 out:
@@ -372,13 +444,11 @@ out:
 }
 
 static void
-lock_erase(struct repo *r, const struct id *id, int note)
+ignore_hup(struct repo_lock *l)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	(void)repo_remove(r, REPO_LOCK, id, NULL);
-	note_drop(r, id);
-	if (note != -1)
-		(void)close(note);
+	(void)sigaction(SIGHUP, &ignore, &l->hup);
 }
 
 /* One attempt: look, write, wait, look again. */
@@ -388,65 +458,113 @@ lock_try(struct repo_lock *l, struct err *e)
 	struct timespec settle = { 0, SETTLE_NS };
 	int rc;
 
-	if ((rc = look_for_conflict(l->r, l->exclusive, NULL, e)) != 0 ||
-	    (rc = lock_write(l->r, l->exclusive, &l->id, &l->note, e)) != 0)
+	if ((rc = look_for_conflict(l->r, l->exclusive, NULL, e)) != 0)
 		return (rc);
+	ignore_hup(l);
+	rc = lock_write(l->r, l->exclusive, &l->id, &l->note, e);
+	if (rc != 0)
+		goto err;
 	(void)nanosleep(&settle, NULL);
-	if ((rc = look_for_conflict(l->r, l->exclusive, &l->id, e)) != 0)
+	if ((rc = look_for_conflict(l->r, l->exclusive, &l->id, e)) != 0) {
 		lock_erase(l->r, &l->id, l->note);
+		goto err;
+	}
+	return (0);
+
+err:
+	(void)sigaction(SIGHUP, &l->hup, NULL);
 	return (rc);
+}
+
+/* ---- keeping ---- */
+
+/* It is not ours any more; ${gone}: nor anybody's. l->moving is held. */
+static int
+lose(struct repo_lock *l, bool gone, struct err *e)
+{
+
+	l->why = *e;
+	l->gone = gone;
+	atomic_store(&l->r->lock_lost, true);
+	return (e->code);
+}
+
+/* Is it still stored? Somebody's `unlock --remove-all` is an order to stop. */
+static int
+look(struct repo_lock *l, struct err *e)
+{
+	char name[STORE_NAME_MAX];
+	uint64_t size;
+	int rc;
+
+	rc = store_stat(l->r->store, repo_name(REPO_LOCK, &l->id, name), &size,
+	    e);
+	if (rc != ERR_ABSENT)
+		return (rc);
+	(void)err_set(e, ERR_LOCKED, "the lock of the repository was removed "
+	    "by somebody else");
+	(void)err_hint(e, "nothing was written since: run it again");
+	return (lose(l, true, e));
 }
 
 /* A fresh lock in place of the old one. */
 static int
 refresh(struct repo_lock *l, struct err *e)
 {
-	char name[STORE_NAME_MAX];
-	uint64_t size;
 	struct id id;
 	int note, rc;
 
-	/* Somebody's `unlock --remove-all` is an order to stop. */
-	rc = store_stat(l->r->store, repo_name(REPO_LOCK, &l->id, name), &size,
-	    e);
-	if (rc == ERR_ABSENT)
-		return (err_set(e, ERR_LOCKED, "the lock was removed by "
-		    "somebody else"));
-	if (rc != 0 ||
-	    (rc = lock_write(l->r, l->exclusive, &id, &note, e)) != 0)
-		return (rc);
-	lock_erase(l->r, &l->id, l->note);
-	l->id = id;
-	l->note = note;
-	return (0);
+	rc = lock_write(l->r, l->exclusive, &id, &note, e);
+	if (rc == 0) {
+		lock_erase(l->r, &l->id, l->note);
+		l->id = id;
+		l->note = note;
+		l->refreshed = monotonic_s();
+	} else if (monotonic_s() - l->refreshed > LOST) {
+		(void)err_note(e, "the lock of the repository could not be "
+		    "refreshed in time");
+		e->code = ERR_LOCKED;
+		return (lose(l, false, e));
+	}
+	return (rc);
+}
+
+static void
+keep(struct repo_lock *l)
+{
+	struct err e = ERR_INIT;
+	int64_t now = monotonic_s();
+
+	pthread_mutex_lock(&l->moving);
+	if (l->why.code != 0)
+		goto out;
+	/* A store that is away for a while is no reason to stop. */
+	if (look(l, &e) != ERR_LOCKED && now - l->refreshed >= REFRESH &&
+	    now - l->tried >= AGAIN) {
+		l->tried = now;
+		if (refresh(l, &e) != 0 && l->why.code == 0)
+			log_warn("cannot refresh the lock: %s", e.text);
+	}
+	if (l->why.code != 0)
+		log_error("%s: stopping", l->why.text);
+
+out:
+	pthread_mutex_unlock(&l->moving);
 }
 
 static void *
 keeper(void *cookie)
 {
 	struct repo_lock *l = cookie;
-	struct err e = ERR_INIT;
-	int rc;
 
 	pthread_mutex_lock(&l->mutex);
 	while (!l->ending) {
-		/* The clock may be set meanwhile: look often, act by age. */
 		wait_ms(&l->wake, &l->mutex, LOOK_MS);
-		if (l->ending || l->lost ||
-		    monotonic_s() - l->refreshed < REFRESH)
-			continue;
+		if (l->ending)
+			break;
 		pthread_mutex_unlock(&l->mutex);
-		rc = refresh(l, &e);
+		keep(l);
 		pthread_mutex_lock(&l->mutex);
-		if (rc == 0) {
-			l->refreshed = monotonic_s();
-		} else if (rc == ERR_LOCKED ||
-		    monotonic_s() - l->refreshed > LOST) {
-			log_error("%s: stopping", e.text);
-			l->lost = true;
-		} else {
-			log_warn("cannot refresh the lock: %s", e.text);
-		}
 	}
 	pthread_mutex_unlock(&l->mutex);
 	return (NULL);
@@ -455,16 +573,12 @@ keeper(void *cookie)
 static int
 start_keeper(struct repo_lock *l, struct err *e)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	int rc;
 
-	(void)sigaction(SIGHUP, &ignore, &l->hup);
 	pthread_mutex_init(&l->mutex, NULL);
+	pthread_mutex_init(&l->moving, NULL);
 	wait_init(&l->wake);
-	l->refreshed = monotonic_s();
-	if ((rc = thread_start(&l->thread, keeper, l, e)) != 0)
-		(void)sigaction(SIGHUP, &l->hup, NULL);
-	return (rc);
+	l->refreshed = l->tried = monotonic_s();
+	return (thread_start(&l->thread, keeper, l, e));
 }
 
 int
@@ -494,9 +608,11 @@ repo_lock(struct repo *r, bool exclusive, uint64_t retry_s,
 		goto err;
 	if ((rc = start_keeper(l, e)) != 0) {
 		lock_erase(r, &l->id, l->note);
+		(void)sigaction(SIGHUP, &l->hup, NULL);
 		goto err;
 	}
-	*ret = l;
+	notes_sweep(r);
+	*ret = r->lock = l;
 	return (0);
 
 err:
@@ -507,17 +623,17 @@ err:
 int
 repo_lock_lost(struct repo_lock *l, struct err *e)
 {
-	bool lost;
+	int rc;
 
 	if (l == NULL)
 		return (0);
-	pthread_mutex_lock(&l->mutex);
-	lost = l->lost;
-	pthread_mutex_unlock(&l->mutex);
-	if (!lost)
-		return (0);
-	return (err_set(e, ERR_LOCKED,
-	    "the lock of the repository was lost, nothing more is written"));
+	pthread_mutex_lock(&l->moving);
+	if ((rc = l->why.code) == 0)
+		rc = look(l, e);
+	else if (e != NULL)
+		*e = l->why;
+	pthread_mutex_unlock(&l->moving);
+	return (rc);
 }
 
 void
@@ -531,12 +647,18 @@ repo_unlock(struct repo_lock *l)
 	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->mutex);
 	pthread_join(l->thread, NULL);
-	if (!l->lost)
+	if (l->why.code == 0) {
 		lock_erase(l->r, &l->id, l->note);
-	else if (l->note != -1)
-		(void)close(l->note);
+	} else {
+		if (l->gone)
+			note_drop(l->r, &l->id);
+		if (l->note != -1)
+			(void)close(l->note);
+	}
 	(void)sigaction(SIGHUP, &l->hup, NULL);
+	l->r->lock = NULL;
 	pthread_mutex_destroy(&l->mutex);
+	pthread_mutex_destroy(&l->moving);
 	pthread_cond_destroy(&l->wake);
 	free(l);
 }

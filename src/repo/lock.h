@@ -3,13 +3,16 @@
 
 /*
  * Locks as restic keeps them (restic-format 10), so that both tools respect each
- * other. A thread of its own refreshes the lock every five minutes; while it is
- * held SIGHUP is ignored, because restic probes for dead owners with it.
+ * other. A thread of its own refreshes the lock every five minutes, and looks
+ * every ten seconds whether somebody removed it: that is an order to stop. From
+ * before it is stored until it is removed SIGHUP is ignored, because restic probes
+ * for dead owners with it.
  *
  * Each own lock is noted in the state folder before it is stored, and the note
  * is held with flock as long as its owner lives. A note that nobody holds is of
  * a process that died or a boot that ended: its lock is removed by whoever meets
- * it on this box. Never by host name: every router is called OpenWrt.
+ * it on this box. Never by host name: every router is called OpenWrt. A note
+ * whose lock is gone is removed when the next one is made.
  */
 
 #include "repo/repo.h"
@@ -19,15 +22,18 @@ struct repo_lock;
 /**
  * repo_lock(r, exclusive, retry_s, ret, e):
  * Take a lock, trying for ${retry_s} seconds. Return 0, or ERR_LOCKED with the
- * holder, its age and the way out in ${e}.
+ * holder, its age and the way out in ${e}. It is the repository's (r->lock) until
+ * repo_unlock; from when it is lost on, repo_stopped says so.
  */
 int repo_lock(struct repo *r, bool exclusive, uint64_t retry_s,
     struct repo_lock **ret, struct err *e);
 
 /**
  * repo_lock_lost(l, e):
- * Was it removed by somebody else or not refreshed in time? Then ERR_LOCKED: the
- * holder must not write any more. Else 0. NULL is never lost.
+ * Was it removed by somebody else or not refreshed in time? Looks at the store,
+ * so ask before publishing what names older objects (an index file, a snapshot)
+ * or removing any. ERR_LOCKED: the holder must not write any more. Another ERR_*:
+ * nobody can tell. Else 0. NULL is never lost.
  */
 int repo_lock_lost(struct repo_lock *l, struct err *e);
 

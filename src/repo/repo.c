@@ -60,10 +60,13 @@ int
 repo_stopped(const struct repo *r, struct err *e)
 {
 
-	if (r->stop == NULL || !atomic_load_explicit(r->stop,
+	if (r->stop != NULL && atomic_load_explicit(r->stop,
 	    memory_order_relaxed))
-		return (0);
-	return (err_set(e, ERR_CANCEL, "stopped"));
+		return (err_set(e, ERR_CANCEL, "stopped"));
+	if (atomic_load_explicit(&r->lock_lost, memory_order_relaxed))
+		return (err_set(e, ERR_LOCKED, "the lock of the repository "
+		    "was lost, nothing more is written"));
+	return (0);
 }
 
 void

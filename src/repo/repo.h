@@ -41,6 +41,8 @@ struct repo {
 	struct blobmap *map; /* NULL before repo_load_index */
 	unsigned bad_indexes; /* which could not be read then */
 	atomic_bool *stop;   /* the user asked to end; borrowed, may be NULL */
+	struct repo_lock *lock; /* held on it, or NULL (lock.h) */
+	atomic_bool lock_lost; /* and it is not ours any more */
 
 	/* Told of each damaged file that is passed over; NULL: a warning. */
 	void (*damaged)(void *cookie, const struct err *why);
@@ -119,7 +121,8 @@ int repo_remove(struct repo *r, enum repo_kind kind, const struct id *id,
 /* A damaged file was met and is passed over: ${then} says what is done instead. */
 void repo_damaged(struct repo *r, const struct err *why, const char *then);
 
-/* Has the user asked to stop? Then ERR_CANCEL, else 0. */
+/* Has the user asked to stop? Then ERR_CANCEL. Was the lock lost? Then ERR_LOCKED.
+ * Else 0. */
 int repo_stopped(const struct repo *r, struct err *e);
 
 #endif /* REPO_REPO_H */
