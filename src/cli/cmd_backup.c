@@ -180,6 +180,14 @@ problem(void *cookie, const char *path, const struct err *why)
 	return (0);
 }
 
+static int
+stopped(void *cookie, struct err *e)
+{
+	struct job *j = cookie;
+
+	return (repo_stopped(j->c->repo, e));
+}
+
 /* The repository must not swallow itself while it grows. */
 static void
 leave_out_own(struct job *j, const char *location)
@@ -199,6 +207,7 @@ make_source(struct job *j, int argc, char **argv, struct err *e)
 
 	j->spec.scratch = j->c->state.scratch;
 	j->spec.problem = problem;
+	j->spec.stopped = stopped;
 	j->spec.cookie = j;
 	if (f->from_stdin) {
 		if (argc > 0)

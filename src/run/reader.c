@@ -198,8 +198,10 @@ read_all(struct reader *rd, struct source *src, bool *ret_mine, struct err *e)
 		*ret_mine = true;
 		rc = source_read(src, slab_data(&rd->r->pool, rd->slab) +
 		    rd->fill, SLAB_LEN - rd->fill, &n, &zero_len, e);
-		if (rc != 0)
+		if (rc != 0) {
+			*ret_mine = !err_ends_all(rc);
 			return (rc);
+		}
 		*ret_mine = false;
 		if (n == 0 && zero_len == 0)
 			return (rd->chunk.len > 0 || rd->begun ?

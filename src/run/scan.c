@@ -56,6 +56,7 @@ scan_start(struct scan **ret, const struct source_spec *spec, struct meter *m,
 		return (err_nomem(e));
 	s->spec = *spec;
 	s->spec.problem = no_problem;
+	s->spec.stopped = NULL;
 	s->m = m;
 	s->stop = stop;
 	if ((rc = source_open_kind(&s->src, "files", &s->spec, e)) != 0) {

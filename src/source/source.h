@@ -69,6 +69,9 @@ struct source_tag {
 struct source_spec {
 	const char *scratch; /* folder for scratch files */
 	source_problem *problem;
+	/* Shall the walk end? ERR_CANCEL or another ERR_*; asked by what can wait
+	 * for its bytes. Or NULL. */
+	int (*stopped)(void *cookie, struct err *);
 	void *cookie;
 
 	/* files */
@@ -140,7 +143,8 @@ int source_open(struct source *s, struct entry *entry, struct err *e);
  * source_read(s, p, cap, ret, ret_hole, e):
  * The next bytes of the open file: ${*ret} of them in ${p}, or ${*ret} = 0 and
  * ${*ret_hole} zeros that nobody has to look at, or both 0 at the end. The file
- * is closed by the next source_next.
+ * is closed by the next source_next. A failure concerns this file only, unless
+ * err_ends_all says otherwise.
  */
 int source_read(struct source *s, void *p, size_t cap, size_t *ret,
     uint64_t *ret_hole, struct err *e);

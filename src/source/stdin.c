@@ -4,16 +4,19 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "source/source.h"
+
+enum { LOOK_MS = 200 }; /* how soon a stop is seen while nothing comes */
 
 struct stdin_source {
 	struct source base;
+	const struct source_spec *spec;
 	char *path;          /* "/a/b", cleaned */
 	char *part;          /* the present part of it */
 	char name[256];
@@ -85,14 +88,44 @@ stdin_open(struct source *s, struct entry *entry, struct err *e)
 	return (0);
 }
 
+/* Wait until there is something to read; the other end may take its time. */
+static int
+wait_for_bytes(const struct source_spec *spec, struct err *e)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	int rc;
+
+	do {
+		if (spec->stopped != NULL &&
+		    (rc = spec->stopped(spec->cookie, e)) != 0)
+			return (rc);
+		rc = poll(&in, 1, LOOK_MS);
+	} while (rc == 0 || (rc == -1 && errno == EINTR));
+	return (0);	/* what poll cannot do, read will tell */
+}
+
 static int
 stdin_read(struct source *s, void *p, size_t cap, size_t *ret,
     uint64_t *ret_hole, struct err *e)
 {
+	size_t got = 0;
+	ssize_t n;
+	int rc;
 
-	(void)s;
 	*ret_hole = 0;
-	return (file_read(STDIN_FILENO, p, cap, ret, "standard input", e));
+	for (; got < cap; got += (size_t)n) {
+		if ((rc = wait_for_bytes(stdin_of(s)->spec, e)) != 0)
+			return (rc);
+		n = read(STDIN_FILENO, (uint8_t *)p + got, cap - got);
+		if (n == 0)
+			break;
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
+			n = 0;
+		if (n == -1)
+			return (err_sys(e, "cannot read standard input"));
+	}
+	*ret = got;
+	return (0);
 }
 
 static int
@@ -173,6 +206,7 @@ stdin_new(struct source **ret, const struct source_spec *spec, struct err *e)
 		    "file in a snapshot", spec->name));
 	}
 	in->base.ops = &stdin_ops;
+	in->spec = spec;
 	in->part = in->path + 1;
 	*ret = &in->base;
 	return (0);
