@@ -532,11 +532,12 @@ count_entry(struct restore *x)
 
 /* Make a folder that is asked for; one below may make it otherwise. */
 static int
-restore_folder(struct restore *x, struct err *e)
+restore_folder(struct restore *x, bool hit, struct err *e)
 {
 	int fd;
 
-	x->stats->dirs++;
+	if (hit)
+		x->stats->dirs++;
 	if (x->o->dry)
 		return (0);
 	/* In one that was there before, a killed restore may have left files. */
@@ -544,7 +545,7 @@ restore_folder(struct restore *x, struct err *e)
 		place_sweep(fd);
 		return (0);
 	}
-	return (place_fd(&x->place, true, &fd, e));
+	return (hit ? place_fd(&x->place, true, &fd, e) : 0);
 }
 
 /* Does something lie in the folder's place that must not be overwritten? */
@@ -581,7 +582,7 @@ on_folder(struct restore *x, bool hit, bool below, struct err *e)
 	if ((rc = taken(x, e)) != 0 ||
 	    (rc = place_down(&x->place, n->name, e)) != 0)
 		return (rc);
-	if (hit && (rc = restore_folder(x, e)) != 0) {
+	if ((rc = restore_folder(x, hit, e)) != 0) {
 		place_up(&x->place);
 		return (rc);
 	}
@@ -807,6 +808,7 @@ start(struct restore *x, const char *target, struct err *e)
 	    (rc = spill_open(&x->paths, x->r->state->scratch, PATHS_WINDOW,
 	    e)) != 0)
 		return (rc);
+	place_sweep(x->place.root);
 	return (filler_open(&x->filler, x->r, &fo, e));
 }
 
