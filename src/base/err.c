@@ -21,7 +21,11 @@ code_of_errno(int n)
 	case EPERM:
 	case EROFS:
 		return (ERR_DENIED);
+	case EINTR:	/* only signals that ask to stop interrupt a call */
+		return (ERR_CANCEL);
 	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
 		return (ERR_NOMEM);
 	default:
 		return (ERR_FAIL);

@@ -28,7 +28,7 @@ enum {
 	ERR_DENIED = -10,    /* permission, or a read-only medium */
 	ERR_CANCEL = -11,    /* the user or a signal asked to stop */
 	ERR_NOREPO = -12,    /* no repository (or store) at that place */
-	ERR_NOMEM = -13,     /* malloc said no */
+	ERR_NOMEM = -13,     /* malloc said no; or no descriptors are left */
 };
 
 struct err {
@@ -47,7 +47,8 @@ static inline bool
 err_ends_all(int code)
 {
 
-	return (code == ERR_CANCEL || code == ERR_NOMEM || code == ERR_SPACE);
+	return (code == ERR_CANCEL || code == ERR_NOMEM || code == ERR_SPACE ||
+	    code == ERR_LOCKED);
 }
 
 #define ERR_INIT { 0, 0, "", "" }

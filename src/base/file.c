@@ -21,8 +21,6 @@ file_read(int fd, void *p, size_t len, size_t *ret, const char *what,
 
 	while (got < len) {
 		n = read(fd, (uint8_t *)p + got, len - got);
-		if (n == -1 && errno == EINTR)
-			continue;
 		if (n == -1)
 			return (err_sys(e, "cannot read %s", what));
 		if (n == 0)
@@ -65,7 +63,9 @@ file_write(int fd, const void *p, size_t len, const char *what, struct err *e)
 		n = write(fd, from, len);
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1)
+		if (n == 0)	/* or it would be asked for ever */
+			errno = EIO;
+		if (n <= 0)
 			return (err_sys(e, "cannot write %s", what));
 		from += n;
 		len -= (size_t)n;
@@ -84,7 +84,9 @@ file_pwrite(int fd, const void *p, size_t len, uint64_t off, const char *what,
 		n = pwrite(fd, from, len, (off_t)off);
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1)
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
 			return (err_sys(e, "cannot write %s", what));
 		from += n;
 		off += (size_t)n;

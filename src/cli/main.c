@@ -1,6 +1,7 @@
 #include "cli/main.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+
+enum { FILES_WANTED = 256 };
 
 const struct opt cli_globals[] = {
 	OPT(struct globals, repo, "repo", 'r', OPT_TEXT, "PLACE",
@@ -63,15 +66,29 @@ on_stop(int sig)
 }
 
 static void
+on_nothing(int sig)
+{
+
+	(void)sig;
+}
+
+/*
+ * Functions that do nothing, where ignoring would do for us: commands that we run
+ * (for a password) begin with the defaults then.
+ */
+static void
 catch_signals(struct cli *c)
 {
 	struct sigaction stop = { .sa_handler = on_stop };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction nothing = { .sa_handler = on_nothing,
+	    .sa_flags = SA_RESTART };
 
 	g_cli = c;
 	(void)sigaction(SIGINT, &stop, NULL);
 	(void)sigaction(SIGTERM, &stop, NULL);
-	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGPIPE, &nothing, NULL);
+	(void)sigaction(SIGXFSZ, &nothing, NULL); /* the write fails, too */
+	(void)sigaction(SIGUSR1, &nothing, NULL); /* until there is progress */
 }
 
 /* ---- finding the command ---- */
@@ -317,6 +334,34 @@ dispatch(struct cli *c, int argc, char **argv, struct err *e)
 	return (run_command(c, argc - 1, argv + 1, e));
 }
 
+/* What is closed would be a file of ours soon, and get what is said. */
+static bool
+have_std(void)
+{
+	int fd;
+
+	do {
+		if ((fd = open("/dev/null", O_RDWR)) == -1)
+			return (false);
+	} while (fd <= STDERR_FILENO);
+	(void)close(fd);
+	return (true);
+}
+
+/* Folders kept open, packs, scratch files: with a few threads about a hundred. */
+static void
+raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur < FILES_WANTED) {
+		files.rlim_cur = files.rlim_max < FILES_WANTED ?
+		    files.rlim_max : FILES_WANTED;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 int
 cli_main(int argc, char **argv)
 {
@@ -326,6 +371,9 @@ cli_main(int argc, char **argv)
 
 	/* Core files would hold keys. */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (!have_std())
+		return (1);	/* there is nowhere to say it */
+	raise_limits();
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		fputs("garner: out of memory\n", stderr);
 		return (1);

@@ -63,11 +63,16 @@ xattr_to_node(void *cookie, const char *name, const void *value, size_t len,
 	return (rc);
 }
 
+/* Tell of an entry that cannot be read; what is not the entry's own is ${e}'s. */
 static int
-problem(struct backup *b, const struct entry *x, const struct err *why)
+problem(struct backup *b, const struct entry *x, const struct err *why,
+    struct err *e)
 {
 
-	return (b->o->problem(b->o->problem_cookie, x->path, why));
+	if (!err_ends_all(why->code))
+		return (b->o->problem(b->o->problem_cookie, x->path, why));
+	*e = *why;
+	return (why->sys != 0 ? err_note(e, "%s", x->path) : why->code);
 }
 
 /*
@@ -91,10 +96,8 @@ send_node(struct backup *b, const struct entry *x, const struct node *old,
 		rc = tree_xattrs(&b->parent->ts, old, xattr_to_node, b, &why);
 	else
 		rc = source_xattrs(b->src, xattr_to_node, b, &why);
-	if (rc == ERR_CANCEL || rc == ERR_NOMEM)
-		*e = why;
-	else if (rc != 0)
-		rc = problem(b, x, &why);
+	if (rc != 0)
+		rc = problem(b, x, &why, e);
 	if (rc != 0 || (b->n_xattrs > 0 &&
 	    (rc = node_put_xattrs_end(&b->text, e)) != 0) ||
 	    (rc = node_put_tail(&b->text, &b->node, e)) != 0)
@@ -280,7 +283,7 @@ pour_file(struct backup *b, struct entry *x, uint64_t *ret_size,
 		*e = why;
 		return (rc);
 	}
-	return (problem(b, x, &why));
+	return (problem(b, x, &why, e));
 }
 
 static int

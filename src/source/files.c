@@ -92,12 +92,16 @@ files_of(struct source *s)
 	return ((struct files *)(void *)s);
 }
 
+/* Tell of an entry that cannot be read; what is not the entry's own is ${e}'s. */
 static int
-problem(struct files *f, const struct err *why)
+problem(struct files *f, const struct err *why, struct err *e)
 {
+	const char *path = (const char *)f->path.p;
 
-	return (f->spec->problem(f->spec->cookie, (const char *)f->path.p,
-	    why));
+	if (!err_ends_all(why->code))
+		return (f->spec->problem(f->spec->cookie, path, why));
+	*e = *why;
+	return (why->sys != 0 ? err_note(e, "%s", path) : why->code);
 }
 
 /* ---- the path, for people and patterns ---- */
@@ -503,19 +507,19 @@ give_folder(struct files *f, int parent, struct entry *ret, struct err *e)
 	fd = open_folder(parent, f->name);
 	if (fd == -1) {
 		(void)err_sys(&why, "cannot open the folder");
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	/* From here on it is the folder that was opened, whatever its name. */
 	if (fstat(fd, &f->st) == -1) {
 		(void)err_sys(&why, "cannot stat the folder");
 		(void)close(fd);
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	fill_entry(f, ret, ENTRY_ENTER);
 	if ((rc = enter_folder(f, fd, &why)) != 0) {
 		(void)close(fd);
-		if (why.sys != 0 && rc != ERR_SPACE && rc != ERR_NOMEM)
-			return (problem(f, &why));
+		if (why.sys != 0)
+			return (problem(f, &why, e));
 		*e = why;
 		return (rc);
 	}
@@ -523,7 +527,7 @@ give_folder(struct files *f, int parent, struct entry *ret, struct err *e)
 }
 
 static int
-give_link(struct files *f, int parent, struct entry *ret)
+give_link(struct files *f, int parent, struct entry *ret, struct err *e)
 {
 	struct err why = ERR_INIT;
 	ssize_t n;
@@ -531,7 +535,7 @@ give_link(struct files *f, int parent, struct entry *ret)
 	n = readlinkat(parent, f->name, f->link, TARGET_LEN);
 	if (n == -1) {
 		(void)err_sys(&why, "cannot read the link");
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	f->link[n] = '\0';
 	fill_entry(f, ret, ENTRY_SYMLINK);
@@ -553,7 +557,7 @@ give(struct files *f, int parent, struct entry *ret, struct err *e)
 	if (fstatat(parent, f->name, &f->st, AT_SYMLINK_NOFOLLOW) == -1) {
 		(void)err_sys(&why, errno == ENOENT ?
 		    "vanished while its folder was read" : "cannot stat");
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	if (is_own(f) ||
 	    (!f->at.named && left_out_by_stat(f) && !asked_for(f))) {
@@ -564,7 +568,7 @@ give(struct files *f, int parent, struct entry *ret, struct err *e)
 	case S_IFDIR:
 		return (give_folder(f, parent, ret, e));
 	case S_IFLNK:
-		return (give_link(f, parent, ret));
+		return (give_link(f, parent, ret, e));
 	case S_IFREG:
 		fill_entry(f, ret, ENTRY_FILE);
 		return (1);
@@ -602,11 +606,11 @@ next_name(struct files *f, struct entry *ret, struct err *e)
 	f->at.next += 2 + n;
 	if ((rc = path_set(f, f->at.path_len, f->name, n, &why)) != 0) {
 		(void)err_set(&why, rc, "its path is too long");
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	if ((fd = folder_fd(f)) == -1) {
 		(void)err_sys(&why, "its folder was moved while it was read");
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	return (give(f, fd, ret, e));
 }
@@ -659,7 +663,7 @@ give_partial(struct files *f, int parent, uint64_t end, struct entry *ret,
 		(void)err_sys(&why, "cannot open the folder");
 		if (fd != -1)
 			(void)close(fd);
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	fill_entry(f, ret, ENTRY_ENTER);
 	if ((rc = enter_partial(f, fd, next, end, e)) != 0)
@@ -715,7 +719,7 @@ next_target(struct files *f, struct entry *ret, struct err *e)
 	if (parent == -1) {
 		(void)err_sys(&why, "cannot open the folder above");
 		f->at.next = end;
-		return (problem(f, &why));
+		return (problem(f, &why, e));
 	}
 	if (leaf) {
 		f->at.next = end;	/* what lies below it comes with it */

@@ -124,10 +124,15 @@ add_record(struct targets *t, const char *place, const char *base,
 }
 
 static int
-problem(struct targets *t, const char *path, const struct err *why)
+problem(struct targets *t, const char *path, const struct err *why,
+    struct err *e)
 {
 
-	return (t->spec->problem(t->spec->cookie, path, why));
+	t->missing++;
+	if (!err_ends_all(why->code))
+		return (t->spec->problem(t->spec->cookie, path, why));
+	*e = *why;
+	return (err_note(e, "%s", path));
 }
 
 /* "." and "/" have no place of their own: their entries stand at the top. */
@@ -141,12 +146,15 @@ add_entries(struct targets *t, const char *dir, struct err *e)
 
 	if ((dp = opendir(dir)) == NULL) {
 		(void)err_sys(&why, "cannot read the folder");
-		t->missing++;
-		return (problem(t, dir, &why));
+		return (problem(t, dir, &why, e));
 	}
-	while (rc == 0 && (d = readdir(dp)) != NULL)
+	for (errno = 0; rc == 0 && (d = readdir(dp)) != NULL; errno = 0)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			rc = add_record(t, d->d_name, dir, true, e);
+	if (rc == 0 && errno != 0) {
+		(void)err_sys(&why, "cannot read all of the folder");
+		rc = problem(t, dir, &why, e);
+	}
 	(void)closedir(dp);
 	t->n++;		/* an empty folder is a target, too */
 	return (rc);
@@ -165,8 +173,7 @@ add_path(struct targets *t, const char *path, struct err *e)
 		return (0);
 	if (lstat(path, &st) == -1) {
 		(void)err_sys(&why, "cannot be saved");
-		t->missing++;
-		return (problem(t, path, &why));
+		return (problem(t, path, &why, e));
 	}
 	len = strlen(t->cwd) + strlen(path) + 2;
 	abs = malloc(len);
