@@ -71,6 +71,20 @@ local_of(struct store *st)
 
 /* ---- the root ---- */
 
+/* ${rc} is what writing came to: is there a way out? */
+static int
+with_hint(int rc, struct err *e)
+{
+
+	if (rc == ERR_SPACE)
+		(void)err_hint(e, "free space on that disk and run again: what "
+		    "is stored so far is kept");
+	if (rc == ERR_DENIED)
+		(void)err_hint(e, "is the disk mounted read-only, or the "
+		    "folder another user's?");
+	return (rc);
+}
+
 static int
 root_error(struct store_local *l, struct err *e)
 {
@@ -140,8 +154,8 @@ dir_make(struct store_local *l, const char *dir, struct err *e)
 	if ((rc = dir_open(l, above, true, &fd, e)) != 0)
 		return (rc);
 	if (mkdirat(fd, base, l->dir_mode) == -1 && errno != EEXIST)
-		rc = err_sys(e, "cannot make the folder '%s/%s'", l->path,
-		    dir);
+		rc = with_hint(err_sys(e, "cannot make the folder '%s/%s'",
+		    l->path, dir), e);
 	else
 		rc = file_sync_dir(fd, above, e);
 	(void)close(fd);
@@ -214,13 +228,9 @@ put_local_write(struct put *p, const void *bytes, size_t len, struct err *e)
 	int rc;
 
 	rc = file_write(pl->fd, bytes, len, "a temporary object", e);
-	if (rc != 0) {
+	if (rc != 0)
 		(void)err_note(e, "store '%s'", l->path);
-		if (rc == ERR_SPACE)
-			(void)err_hint(e, "free space on that disk and run "
-			    "again: what is stored so far is kept");
-	}
-	return (rc);
+	return (with_hint(rc, e));
 }
 
 static int
@@ -266,13 +276,15 @@ put_local_publish(struct put *p, const char *name, unsigned flags,
 	int dir, rc;
 
 	if (fsync(pl->fd) == -1)
-		return (err_sys(e, "cannot sync '%s/%s'", l->path, name));
+		return (with_hint(err_sys(e, "cannot sync '%s/%s'", l->path,
+		    name), e));
 	if ((rc = parent_open(l, name, true, &base, &dir, e)) != 0)
 		return (rc);
 	/* FAT and some shares have no modes: they give no better. */
 	(void)fchmod(pl->fd, l->file_mode);
 	if (rename_into(pl, dir, base, flags) == -1) {
-		rc = err_sys(e, "cannot publish '%s/%s'", l->path, name);
+		rc = with_hint(err_sys(e, "cannot publish '%s/%s'", l->path,
+		    name), e);
 		goto done;
 	}
 	pl->published = true;
@@ -364,14 +376,9 @@ temp_make(struct store_local *l, struct put_local *pl, const char *dir,
 			return (rc);
 		pl->fd = openat(pl->dir, pl->temp,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (pl->fd == -1) {
-			rc = err_sys(e, "cannot write to '%s/%s'", l->path,
-			    dir);
-			if (rc == ERR_DENIED)
-				(void)err_hint(e, "is the disk mounted "
-				    "read-only, or the folder another user's?");
-			return (rc);
-		}
+		if (pl->fd == -1)
+			return (with_hint(err_sys(e, "cannot write to '%s/%s'",
+			    l->path, dir), e));
 		/* Where there are no locks nobody sweeps. */
 		if ((flock(pl->fd, LOCK_EX | LOCK_NB) == 0 ||
 		    errno != EWOULDBLOCK) && fstatat(pl->dir, pl->temp, &st,
@@ -632,8 +639,8 @@ local_prepare(struct store *st, const char *const *dirs, struct err *e)
 	for (; *dirs != NULL; dirs++)
 		if (mkdirat(l->root, *dirs, l->dir_mode) == -1 &&
 		    errno != EEXIST)
-			return (err_sys(e, "cannot make the folder '%s/%s'",
-			    l->path, *dirs));
+			return (with_hint(err_sys(e, "cannot make the folder "
+			    "'%s/%s'", l->path, *dirs), e));
 	return (file_sync_dir(l->root, l->path, e));
 }
 

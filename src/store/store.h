@@ -109,7 +109,7 @@ int put_cut(struct put *p, uint64_t len, struct err *e);
  * put_publish(p, name, flags, e):
  * Make it durable, then visible under ${name}, then the name durable. After 0
  * nothing but the medium's death can lose it. After a failure the name is as it
- * was before.
+ * was before, or (when the name could not be made durable) has the whole object.
  */
 int put_publish(struct put *p, const char *name, unsigned flags,
     struct err *e);

@@ -625,6 +625,167 @@ t_memory_limit() {
 	whole
 }
 
+# ---- full and read-only disks ---------------------------------------------
+# larger FOLDER KIB: the small disk there.
+larger() { mount -o "remount,size=$2k" "$1"; }
+
+t_full_store() {
+	local before total
+	small_disk "$W/disk" 14000
+	init "$W/disk/r"
+	g 0 backup -q "$few"
+	vary "$W/s" 1
+	vary "$W/s2" 2
+	total=$(du -sb "$W/s" "$W/s2" | awk '{ n += $1 } END { print n }')
+	g 1 backup --pack-size 4 "$W/s" "$W/s2"
+	says "$err" "$W/disk/r"
+	says "$err" 'o space left'
+	says "$err" 'free space'
+	same "$(wc -l <"$err")" 2 'lines'
+	no_traces
+	# Nothing was lost, and can be read even if not a byte is left.
+	whole --read-data
+	before=$(latest)
+	head -c 20000000 /dev/zero >"$W/disk/fill" 2>/dev/null || :
+	g any backup "$few"
+	if [ "$last_code" != 0 ]; then
+		says "$err" "$W/disk/r"
+		says "$err" 'free space'
+	fi
+	g 0 snapshots --no-lock
+	g 0 restore latest --no-lock --target "$W/o"
+	"$tools/treecmp" "$few" "$W/o$few"
+	rm "$W/disk/fill"
+	same "$(latest)" "$before"
+	# With room it goes on, from what it stored.
+	larger "$W/disk" 60000
+	g 0 backup --json --pack-size 4 "$W/s" "$W/s2"
+	echo "added $(added "$out") of $total"
+	at_most "$(added "$out")" $((total - 6000000)) 'added by the next run'
+	no_traces
+	whole --read-data
+	umount "$W/disk"
+}
+
+# The same where space is given out late, and metadata need some, too.
+t_full_ext4() {
+	is_root && command -v mkfs.ext4 >/dev/null || no 'no mkfs.ext4, or not root'
+	truncate -s 16M "$W/image"
+	mkfs.ext4 -q -F -m 0 -O ^has_journal "$W/image"
+	mkdir "$W/disk"
+	mount -o loop "$W/image" "$W/disk" 2>/dev/null || no 'loop mounts are not permitted'
+	init "$W/disk/r"
+	g 0 backup -q "$few"
+	vary "$W/s" 1
+	vary "$W/s2" 2
+	g 1 backup --pack-size 4 "$W/s" "$W/s2"
+	says "$err" "$W/disk/r"
+	says "$err" 'free space'
+	no_traces
+	g 0 check --read-data
+	g 0 restore latest --target "$W/o"
+	"$tools/treecmp" "$few" "$W/o$few"
+	head -c 20000000 /dev/zero >"$W/disk/fill" 2>/dev/null || :
+	truncate -s -2M "$W/disk/fill"
+	g 1 restore latest --target "$W/disk/o"
+	says "$err" "$W/disk/o"
+	says "$err" 'free space'
+	umount "$W/disk"
+}
+
+t_full_state() {
+	local kib some=
+	small_disk "$W/disk" 4
+	init "$W/r"
+	vary "$W/s" 1
+	g 0 backup -q "$W/s"
+	for kib in 4 8 12 16 24 32 48 64 96 128 256; do
+		rm -rf "$W/disk"/*
+		larger "$W/disk" $kib
+		g any --state-dir "$W/disk/state" backup --force "$W/s"
+		[ "$last_code" = 0 ] || {
+			some=1
+			same "$last_code" 1
+			says "$err" "$W/disk/state"
+			says "$err" 'o space left'
+			says "$err" '--state-dir'
+		}
+		# Nothing stays that is in the way of others.
+		[ "$last_code" = 0 ] || same "$(find "$W/disk/state/cache" -type f -size +0)" ''
+		g any --state-dir "$W/disk/state" restore latest --target "$W/o"
+		[ "$last_code" = 0 ] || says "$err" "$W/disk/state"
+		rm -rf "$W/o"
+		same "$(ls "$W/r/locks")" ''
+	done
+	[ -n "$some" ]
+	umount "$W/disk"
+	rm -rf "$W/state"
+	whole --read-data
+}
+
+t_full_target() {
+	small_disk "$W/disk" 5000
+	init "$W/r"
+	vary "$W/s" 1
+	g 0 backup -q "$W/s"
+	g 1 restore latest --target "$W/disk/o"
+	says "$err" "$W/disk/o"
+	says "$err" "$W/s/"
+	says "$err" 'o space left'
+	says "$err" 'free space'
+	same "$(wc -l <"$err")" 2 'lines'
+	same "$(find "$W/disk/o" -name '.garner-tmp*')" ''
+	# What has a name there is whole; the rest comes when there is room.
+	(cd "$W/disk/o$W/s" && find . -type f) | while read -r f; do
+		cmp "$W/s/$f" "$W/disk/o$W/s/$f"
+	done
+	larger "$W/disk" 20000
+	g 0 restore latest --target "$W/disk/o" --overwrite if-changed
+	"$tools/treecmp" "$W/s" "$W/disk/o$W/s"
+	no_traces
+	umount "$W/disk"
+	mount -t tmpfs -o size=20000k,nr_inodes=40 none "$W/disk"
+	g 1 restore latest --target "$W/disk/o"
+	says "$err" "$W/disk/o"
+	says "$err" 'free space'
+	same "$(wc -l <"$err")" 2 'lines'
+	umount "$W/disk"
+}
+
+t_read_only() {
+	is_root || no 'not root'
+	local c
+	init "$W/r"
+	g 0 backup -q "$few"
+	mkdir "$W/ro"
+	mount --bind "$W/r" "$W/ro" 2>/dev/null || no 'mounts are not permitted'
+	mount -o remount,bind,ro "$W/ro"
+	use "$W/ro"
+	for c in "backup $few" 'snapshots' 'restore latest --target x' check; do
+		# shellcheck disable=SC2086 # words
+		g 1 $c
+		says "$err" "$W/ro"
+		says "$err" 'ead-only'
+		says "$err" '--no-lock'
+		same "$(wc -l <"$err")" 2 'lines'
+	done
+	g 1 --no-lock backup "$few"
+	says "$err" 'ead-only'
+	g 1 key add --new-password-file <(echo x) $quick
+	says "$err" 'ead-only'
+	g 0 unlock
+	for c in snapshots 'ls latest' 'check --read-data' 'stats' 'find big' 'list packs'; do
+		# shellcheck disable=SC2086 # words
+		g 0 --no-lock $c
+	done
+	g 0 --no-lock restore latest --target "$W/o"
+	"$tools/treecmp" "$few" "$W/o$few"
+	umount "$W/ro"
+	use "$W/r"
+	g 1 restore latest --target /proc/nowhere
+	same "$(ls "$W/state/locks")" '' 'notes'
+}
+
 also 'killed at 25 moments: earlier snapshots are whole, the next backup goes on' t_killed_backups 25
 also 'killed at 25 more' t_killed_backups 25
 also 'cut at each name, sync and removal' t_cut_backups
@@ -641,6 +802,11 @@ also 'a backup that is stopped twice' t_stopped_twice
 also 'other commands that are stopped' t_stopped_others
 also 'a hangup' t_hangup
 also 'SIGUSR1 shows where it is' t_usr1
+also 'a full store' t_full_store
+also 'a full store on ext4' t_full_ext4
+also 'a full state folder' t_full_state
+also 'a full target' t_full_target
+also 'a read-only store' t_read_only
 also 'closed standard descriptors' t_closed
 also 'few descriptors' t_descriptors
 also 'a limit for the size of files' t_file_size
