@@ -481,22 +481,25 @@ int
 index_writer_add(struct index_writer *w, const struct id *id,
     struct pack_list *list, struct err *e)
 {
-	uint8_t head[PACK_HEAD], part[4096];
 	uint64_t at, end = spill_top(&list->bytes), n;
+	uint64_t was = spill_top(&w->packs);
+	uint8_t head[PACK_HEAD], part[4096];
 	int rc;
 
 	if (w->blobs == 0)
 		w->since = monotonic_s();
 	memcpy(head, id->b, ID_LEN);
 	store_le32(head + ID_LEN, list->n);
-	if ((rc = spill_push(&w->packs, head, PACK_HEAD, e)) != 0)
-		return (rc);
-	for (at = 0; at < end; at += n) {
+	rc = spill_push(&w->packs, head, PACK_HEAD, e);
+	for (at = 0; rc == 0 && at < end; at += n) {
 		n = end - at < sizeof(part) ? end - at : sizeof(part);
 		if ((rc = spill_read(&list->bytes, at, part, (size_t)n,
-		    e)) != 0 ||
-		    (rc = spill_push(&w->packs, part, (size_t)n, e)) != 0)
-			return (rc);
+		    e)) == 0)
+			rc = spill_push(&w->packs, part, (size_t)n, e);
+	}
+	if (rc != 0) {	/* the others can be written still */
+		spill_cut(&w->packs, was);
+		return (rc);
 	}
 	w->blobs += list->n;
 	if (w->blobs >= INDEX_BLOBS_MAX ||

@@ -715,6 +715,19 @@ drop_jobs(struct saver *s, struct queue *q)
 	}
 }
 
+/* The packs that nobody will finish. */
+static void
+drop_packs(struct saver *s)
+{
+	unsigned i;
+
+	for (; s->d_n > 0; s->d_n--, s->d_first = (s->d_first + 1) % DONE_PACKS)
+		pack_done_free(&s->done[s->d_first]);
+	for (i = 0; i < s->opts.workers; i++)
+		packer_close(&s->worker[i].packer);
+	packer_close(&s->trees);
+}
+
 void
 saver_free(struct saver *s)
 {
@@ -731,13 +744,12 @@ saver_free(struct saver *s)
 	}
 	drop_jobs(s, &s->fresh);
 	drop_jobs(s, &s->parts);
-	for (; s->d_n > 0; s->d_n--, s->d_first = (s->d_first + 1) % DONE_PACKS)
-		pack_done_free(&s->done[s->d_first]);
-	for (i = 0; i < s->opts.workers; i++) {
-		packer_close(&s->worker[i].packer);
+	drop_packs(s);
+	/* What is published counts for the next run also when this one failed;
+	 * on a full disk there is room for an index again. */
+	(void)index_writer_flush(&s->index, NULL);
+	for (i = 0; i < s->opts.workers; i++)
 		zstd_pack_free(s->worker[i].z);
-	}
-	packer_close(&s->trees);
 	zstd_pack_free(s->tree_z);
 	index_writer_close(&s->index);
 	pthread_cond_destroy(&s->work);

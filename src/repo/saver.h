@@ -79,7 +79,8 @@ int saver_finish(struct saver *s, struct err *e);
 /* What was stored so far; from any thread. */
 void saver_stats(struct saver *s, struct saver_stats *ret);
 
-/* End the threads; what is not finished is dropped. NULL is fine. */
+/* End the threads; packs that are not published are dropped, those that are get
+ * their index also after a failure. NULL is fine. */
 void saver_free(struct saver *s);
 
 #endif /* REPO_SAVER_H */
