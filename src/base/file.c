@@ -12,6 +12,26 @@
 #include "base/hex.h"
 #include "base/rand.h"
 
+/* Say which folder it is in, too: that of a file without a name matters most. */
+static int
+failed(int fd, const char *verb, const char *what, struct err *e)
+{
+	char link[32], path[512], *slash;
+	int why = errno;
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	errno = why;
+	/* Pipes have none; with a path that was cut it would be another. */
+	if (path[0] != '/' || n == (ssize_t)sizeof(path) - 1)
+		return (err_sys(e, "cannot %s %s", verb, what));
+	slash = strrchr(path, '/');
+	slash[slash == path ? 1 : 0] = '\0';
+	return (err_sys(e, "cannot %s %s in '%s'", verb, what, path));
+}
+
 int
 file_read(int fd, void *p, size_t len, size_t *ret, const char *what,
     struct err *e)
@@ -22,7 +42,7 @@ file_read(int fd, void *p, size_t len, size_t *ret, const char *what,
 	while (got < len) {
 		n = read(fd, (uint8_t *)p + got, len - got);
 		if (n == -1)
-			return (err_sys(e, "cannot read %s", what));
+			return (failed(fd, "read", what, e));
 		if (n == 0)
 			break;
 		got += (size_t)n;
@@ -44,7 +64,7 @@ file_pread(int fd, void *p, size_t len, uint64_t off, size_t *ret,
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
-			return (err_sys(e, "cannot read %s", what));
+			return (failed(fd, "read", what, e));
 		if (n == 0)
 			break;
 		got += (size_t)n;
@@ -66,7 +86,7 @@ file_write(int fd, const void *p, size_t len, const char *what, struct err *e)
 		if (n == 0)	/* or it would be asked for ever */
 			errno = EIO;
 		if (n <= 0)
-			return (err_sys(e, "cannot write %s", what));
+			return (failed(fd, "write", what, e));
 		from += n;
 		len -= (size_t)n;
 	}
@@ -87,7 +107,7 @@ file_pwrite(int fd, const void *p, size_t len, uint64_t off, const char *what,
 		if (n == 0)
 			errno = EIO;
 		if (n <= 0)
-			return (err_sys(e, "cannot write %s", what));
+			return (failed(fd, "write", what, e));
 		from += n;
 		off += (size_t)n;
 		len -= (size_t)n;

@@ -12,7 +12,8 @@
 /**
  * file_read(fd, p, len, ret, what, e):
  * Read until ${len} bytes are there or the file ends; ${*ret} says how many.
- * ${what} names the file in an error. Return 0, ERR_CANCEL when a signal ended
+ * ${what} names the file in an error, which also says in which folder it is, where
+ * the kernel knows. Return 0, ERR_CANCEL when a signal ended
  * the wait for the other end of a pipe, or another ERR_*.
  */
 int file_read(int fd, void *p, size_t len, size_t *ret, const char *what,

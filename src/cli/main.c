@@ -222,6 +222,17 @@ exit_code(int rc)
 	}
 }
 
+/* Whatever it was for: the state folder is full, and that can be helped. */
+static void
+hint_state(const struct cli *c, struct err *e)
+{
+
+	if (e->code == ERR_SPACE && c->state_open &&
+	    strstr(e->text, c->state.path) != NULL)
+		(void)err_hint(e, "free space there, or name another folder "
+		    "for caches and scratch files with --state-dir");
+}
+
 static void
 say_error(const struct cli *c, const struct err *e, int code)
 {
@@ -382,6 +393,7 @@ cli_main(int argc, char **argv)
 	meter_init(&c->meter);
 	catch_signals(c);
 	rc = dispatch(c, argc, argv, &e);
+	hint_state(c, &e);
 	cli_close(c);
 	/* A full disk behind standard output is a failure; a reader that has
 	 * seen enough (head) needs no message. */

@@ -67,6 +67,7 @@ struct blobmap {
 	/* the committed map */
 	struct run run[MAX_RUNS];
 	uint64_t number[MAX_RUNS]; /* in the names of their files */
+	char made[2][40];    /* files that no manifest names (yet), or "" */
 	unsigned n_runs;
 	uint64_t next_number;
 	int packs;           /* the pack table, -1 when there is none */
@@ -101,6 +102,15 @@ enum { OFFER_HELD = 0, OFFER_MISSING = 1, OFFER_SKIPPED = 2 };
 
 /* ---- files ---- */
 
+/* ${verb} did not work, says errno. */
+static int
+failed(const struct blobmap *m, const char *verb, struct err *e)
+{
+
+	return (err_sys(e, "cannot %s %s in '%s'", verb, what,
+	    m->state->path));
+}
+
 static void
 file_name(char ret[40], const char *kind, uint64_t number)
 {
@@ -114,13 +124,13 @@ lock_folder(struct blobmap *m, struct err *e)
 
 	m->lock = openat(m->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (m->lock == -1)
-		return (err_sys(e, "cannot lock %s", what));
+		return (failed(m, "lock", e));
 	if (flock(m->lock, LOCK_EX | LOCK_NB) == 0)
 		return (0);
 	log_info("another garner is loading this repository's index, waiting");
 	while (flock(m->lock, LOCK_EX) == -1)
 		if (errno != EINTR)
-			return (err_sys(e, "cannot lock %s", what));
+			return (failed(m, "lock", e));
 	return (0);
 }
 
@@ -221,7 +231,8 @@ new_table(struct blobmap *m, struct err *e)
 	m->packs = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC |
 	    O_CLOEXEC, 0600);
 	if (m->packs == -1)
-		return (err_sys(e, "cannot make the pack table of %s", what));
+		return (failed(m, "make the pack table of", e));
+	strcpy(m->made[0], name);
 	return (0);
 }
 
@@ -235,7 +246,7 @@ open_table(struct blobmap *m, struct err *e)
 	file_name(name, "packs", m->packs_number);
 	m->packs = openat(m->dir, name, O_RDWR | O_CLOEXEC);
 	if (m->packs == -1 || fstat(m->packs, &st) == -1)
-		return (err_sys(e, "cannot open the pack table of %s", what));
+		return (failed(m, "open the pack table of", e));
 	if ((uint64_t)st.st_size < (uint64_t)m->n_packs * PACK_LEN)
 		return (err_set(e, ERR_CORRUPT, "%s is cut short", name));
 	return (0);
@@ -292,7 +303,7 @@ manifest_open(struct blobmap *m, struct manifest *mf, struct err *e)
 
 	mf->fd = openat(m->dir, "map", O_RDONLY | O_CLOEXEC);
 	if (mf->fd == -1)
-		return (err_sys(e, "cannot open %s", what));
+		return (failed(m, "open", e));
 	rc = file_pread(mf->fd, head, HEAD_LEN, 0, &got, what, e);
 	if (rc != 0)
 		goto err;
@@ -382,8 +393,6 @@ out_end(struct manifest_out *o, struct err *e)
 	if ((rc = file_pwrite(o->fd, o->part, o->len, o->off, what, e)) != 0 ||
 	    (rc = file_pwrite(o->fd, sum, 8, o->off + o->len, what, e)) != 0)
 		return (rc);
-	if (fsync(o->fd) == -1)
-		return (err_sys(e, "cannot sync %s", what));
 	return (0);
 }
 
@@ -426,13 +435,17 @@ manifest_write(struct blobmap *m, struct err *e)
 	o.fd = openat(m->dir, "map.new",
 	    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (o.fd == -1)
-		return (err_sys(e, "cannot write %s", what));
-	rc = manifest_body(m, &o, e);
+		return (failed(m, "write", e));
+	if ((rc = manifest_body(m, &o, e)) == 0 && fsync(o.fd) == -1)
+		rc = failed(m, "sync", e);
 	(void)close(o.fd);
-	if (rc != 0)
+	if (rc == 0 && renameat(m->dir, "map.new", m->dir, "map") == -1)
+		rc = failed(m, "publish", e);
+	if (rc != 0) {
+		(void)unlinkat(m->dir, "map.new", 0);
 		return (rc);
-	if (renameat(m->dir, "map.new", m->dir, "map") == -1)
-		return (err_sys(e, "cannot publish %s", what));
+	}
+	m->made[0][0] = m->made[1][0] = '\0';
 	return (file_sync_dir(m->dir, what, e));
 }
 
@@ -474,9 +487,14 @@ void
 blobmap_close(struct blobmap *m)
 {
 
+	int i;
+
 	if (m == NULL)
 		return;
 	drop_runs(m);
+	for (i = 0; i < 2; i++)	/* on a full disk they would be in the way */
+		if (m->made[i][0] != '\0')
+			(void)unlinkat(m->dir, m->made[i], 0);
 	while (m->n_fresh > 0)
 		run_close(&m->fresh[--m->n_fresh]);
 	sorter_free(m->offers);
@@ -920,19 +938,20 @@ commit_run(struct blobmap *m, struct err *e)
 	int fd, rc;
 
 	file_name(name, "run", m->next_number);
-	if (m->skipped)
-		rc = file_scratch(m->state->scratch, &fd, e);
-	else if ((fd = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC |
-	    O_CLOEXEC, 0600)) == -1)
-		rc = err_sys(e, "cannot write %s", what);
-	else
-		rc = 0;
-	if (rc != 0)
-		return (rc);
+	if (m->skipped) {
+		if ((rc = file_scratch(m->state->scratch, &fd, e)) != 0)
+			return (rc);
+	} else {
+		fd = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC |
+		    O_CLOEXEC, 0600);
+		if (fd == -1)
+			return (failed(m, "write", e));
+		strcpy(m->made[1], name);
+	}
 	rc = distrust(m, merge_runs(m->run, m->n_runs, &extra, m->n_records,
 	    fd, &keep, e), e);
 	if (rc == 0 && !m->skipped && fsync(fd) == -1)
-		rc = err_sys(e, "cannot sync %s", what);
+		rc = failed(m, "sync", e);
 	if (rc != 0) {
 		(void)close(fd);
 		return (rc);
@@ -976,7 +995,7 @@ blobmap_commit(struct blobmap *m, struct err *e)
 		if (m->packs == -1 && (rc = new_table(m, e)) != 0)
 			return (rc);
 		if (fsync(m->packs) == -1)
-			return (err_sys(e, "cannot sync %s", what));
+			return (failed(m, "sync", e));
 		if ((rc = manifest_write(m, e)) != 0)
 			return (rc);
 		sweep(m);
