@@ -76,7 +76,8 @@ struct filler {
 	struct folder *last; /* which most files that come will be in */
 	struct job job[JOBS];
 	unsigned first, n;
-	atomic_bool closing;
+	atomic_bool closing, failed;
+	struct err why;      /* the first failure that ends all */
 	struct worker worker[WORKERS_TOP];
 };
 
@@ -135,14 +136,19 @@ report(struct filler *f, const struct filler_file *file,
 static void
 spoil(struct filler_file *file, const struct err *why)
 {
+	bool first, all = err_ends_all(why->code);
 	struct filler *f = file->f;
-	bool first;
 
 	pthread_mutex_lock(&f->lock);
 	first = !file->spoiled;
 	file->spoiled = true;
+	if (all && !f->failed && why->code != ERR_CANCEL) {
+		f->why = *why;
+		(void)err_note(&f->why, "%s", file->path);
+		f->failed = true;
+	}
 	pthread_mutex_unlock(&f->lock);
-	if (first)
+	if (first && !all)
 		report(f, file, why);
 }
 
@@ -216,7 +222,7 @@ finish(struct filler_file *file)
 {
 	struct filler *f = file->f;
 	struct err e = ERR_INIT;
-	bool whole = !file->spoiled && !f->closing;
+	bool whole = !file->spoiled && !f->closing && !f->failed;
 
 	if (whole && publish(file, &e) != 0) {
 		spoil(file, &e);
@@ -311,9 +317,10 @@ do_job(struct worker *w, const struct job *j)
 
 	w->file = j->file;
 	w->offset = j->offset;
-	if (!j->file->spoiled && !w->f->closing && (open_file(j->file,
-	    &e) != 0 || blob_read_at(&w->br, &j->id, &j->at, write_piece, w,
-	    &e) != 0))
+	/* A blob that is left out here leaves its file without a name, too. */
+	if (!j->file->spoiled && !w->f->closing && !w->f->failed &&
+	    (open_file(j->file, &e) != 0 || blob_read_at(&w->br, &j->id,
+	    &j->at, write_piece, w, &e) != 0))
 		spoil(j->file, &e);
 	drop_pending(j->file);
 }
@@ -504,6 +511,20 @@ filler_end(struct filler_file *file)
 {
 
 	drop_pending(file);
+}
+
+int
+filler_failed(struct filler *f, struct err *e)
+{
+	int rc;
+
+	if (!atomic_load_explicit(&f->failed, memory_order_relaxed))
+		return (0);
+	pthread_mutex_lock(&f->lock);
+	*e = f->why;
+	rc = e->code;
+	pthread_mutex_unlock(&f->lock);
+	return (rc);
 }
 
 void

@@ -66,6 +66,14 @@ void filler_spoil(struct filler_file *file, const struct err *why);
 /* All its blobs were named. ${file} is the filler's from here on. */
 void filler_end(struct filler_file *file);
 
+/**
+ * filler_failed(f, e):
+ * Did something happen that no file will survive (err_ends_all), such as a full
+ * disk? Then that, with the path of the first file; it was not told as a problem,
+ * and nothing that is unfinished will be made. Else 0.
+ */
+int filler_failed(struct filler *f, struct err *e);
+
 /* Wait until no file is unfinished. */
 void filler_drain(struct filler *f);
 

@@ -201,7 +201,8 @@ name_blobs(struct restore *x, struct filler_file *file, struct err *e)
 		}
 		filler_blob(x->filler, file, &id, &at, offset);
 		offset += where_plain(&at);
-		if ((rc = repo_stopped(x->r, e)) != 0)
+		if ((rc = repo_stopped(x->r, e)) != 0 ||
+		    (rc = filler_failed(x->filler, e)) != 0)
 			return (rc);
 	}
 	if (rc == 0 && offset != n->size) {
@@ -754,6 +755,18 @@ on_leave(struct restore *x, enum pass pass, struct err *e)
 	return (rc);
 }
 
+/* ${why} ends the walk: it, or what the filler saw before. */
+static void
+end_of_all(struct restore *x, const struct err *why, struct err *e)
+{
+
+	if (x->filler != NULL && filler_failed(x->filler, e) != 0)
+		return;
+	*e = *why;
+	if (why->sys != 0)
+		(void)err_note(e, "%s", (const char *)x->walk.path.p);
+}
+
 static int
 walk(struct restore *x, const struct id *root, enum pass pass, struct err *e)
 {
@@ -772,19 +785,22 @@ walk(struct restore *x, const struct id *root, enum pass pass, struct err *e)
 		rc = ev == WALK_NODE ? visit(x, pass, &why) :
 		    ev == WALK_LEAVE ? on_leave(x, pass, &why) : ERR_CORRUPT;
 		if (err_ends_all(rc)) {
-			*e = why;
+			end_of_all(x, &why, e);
 			break;
 		}
 		if (rc != 0 && !(ev == WALK_BROKEN && pass != PASS_MAKE))
 			problem(x, &why);
-		if ((rc = repo_stopped(x->r, e)) != 0)
+		if ((rc = repo_stopped(x->r, e)) != 0 || (x->filler != NULL &&
+		    (rc = filler_failed(x->filler, e)) != 0))
 			break;
 	}
 
 out:
 	/* Files are filled from the map alone: the walk may end before them. */
-	if (pass == PASS_MAKE && x->filler != NULL && rc == 0)
+	if (pass == PASS_MAKE && x->filler != NULL && rc == 0) {
 		filler_drain(x->filler);
+		rc = filler_failed(x->filler, e);
+	}
 	while (x->place.depth > 0)
 		place_up(&x->place);
 	treewalk_close(&x->walk);
@@ -812,6 +828,29 @@ start(struct restore *x, const char *target, struct err *e)
 	return (filler_open(&x->filler, x->r, &fo, e));
 }
 
+/* Put all of it on the medium; what is written late can fail late. */
+static int
+settle(struct restore *x, struct err *e)
+{
+
+	if (syncfs(x->place.root) == -1 && errno != ENOSYS)
+		return (err_sys(e, "cannot sync the restored files"));
+	return (0);
+}
+
+/* Say what is full. Scratch files lie elsewhere, and say so themselves. */
+static void
+hint_target(const struct restore *x, const char *target, struct err *e)
+{
+
+	if (e->code != ERR_SPACE ||
+	    strstr(e->text, x->r->state->path) != NULL)
+		return;
+	(void)err_note(e, "target '%s'", target);
+	(void)err_hint(e, "free space there and restore again with "
+	    "--overwrite if-changed: what is whole there stays as it is");
+}
+
 int
 restore_run(struct repo *r, const struct id *root, const char *target,
     const struct restore_opts *opts, struct restore_stats *stats,
@@ -836,15 +875,16 @@ restore_run(struct repo *r, const struct id *root, const char *target,
 	x->filler = NULL;
 	if (rc == 0 && !opts->dry)
 		rc = walk(x, root, PASS_FOLDERS, e);
-	if (rc == 0 && !opts->dry) {
-		(void)syncfs(x->place.root);
-		if (opts->verify)
-			rc = walk(x, root, PASS_VERIFY, e);
-	}
+	if (rc == 0 && !opts->dry)
+		rc = settle(x, e);
+	if (rc == 0 && !opts->dry && opts->verify)
+		rc = walk(x, root, PASS_VERIFY, e);
 	stats->xattrs_lost = atomic_load(&x->loss.xattrs);
 	stats->owners_lost = atomic_load(&x->loss.owners);
 
 out:
+	if (rc != 0)
+		hint_target(x, target, e);
 	filler_close(x->filler);
 	pagemap_free(x->linked);
 	spill_close(&x->paths);
