@@ -218,11 +218,18 @@ test_full(void **state)
 	assert_true((fd = open("/dev/full", O_WRONLY | O_CLOEXEC)) != -1);
 	assert_rc(file_write(fd, "x", 1, "'it'", &e), ERR_SPACE, &e);
 	assert_string_equal(e.text,
-	    "cannot write 'it': No space left on device");
+	    "cannot write 'it' in '/dev': No space left on device");
 	(void)close(fd);
 
 	if (!scratch_small_disk(dir, 256))
 		skip();
+	/* What has no name still lies somewhere. */
+	assert_ok(file_scratch(dir, &fd, &e), &e);
+	assert_rc(file_pwrite(fd, bytes, sizeof(bytes), 0, "it", &e),
+	    ERR_SPACE, &e);
+	assert_non_null(strstr(e.text, "cannot write it in '"));
+	assert_non_null(strstr(e.text, dir));
+	(void)close(fd);
 	assert_true((small = open(dir, O_RDONLY | O_DIRECTORY)) != -1);
 	assert_ok(file_save(small, "it", "before", 6, 0600, &e), &e);
 	assert_rc(file_save(small, "it", bytes, sizeof(bytes), 0600, &e),
