@@ -177,6 +177,9 @@ say_losses(const struct job *j)
 	if (s->sockets > 0)
 		log_warn("%llu sockets were left out: their programs make "
 		    "them", (unsigned long long)s->sockets);
+	if (s->links_lost > 0)
+		log_warn("%llu hard links became copies: the file system has "
+		    "none, or not as many", (unsigned long long)s->links_lost);
 	if (s->xattrs_lost > 0)
 		log_warn("%llu extended attributes could not be set: the file "
 		    "system or the user may not", (unsigned long long)

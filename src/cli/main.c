@@ -346,17 +346,14 @@ dispatch(struct cli *c, int argc, char **argv, struct err *e)
 }
 
 /* What is closed would be a file of ours soon, and get what is said. */
-static bool
-have_std(void)
+static void
+fill_std(void)
 {
 	int fd;
 
-	do {
-		if ((fd = open("/dev/null", O_RDWR)) == -1)
-			return (false);
-	} while (fd <= STDERR_FILENO);
-	(void)close(fd);
-	return (true);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1)
+			(void)open("/", O_RDONLY); /* takes nothing */
 }
 
 /* Folders kept open, packs, scratch files: with a few threads about a hundred. */
@@ -382,8 +379,7 @@ cli_main(int argc, char **argv)
 
 	/* Core files would hold keys. */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	if (!have_std())
-		return (1);	/* there is nowhere to say it */
+	fill_std();
 	raise_limits();
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		fputs("garner: out of memory\n", stderr);

@@ -372,10 +372,11 @@ key_add(struct store *store, const struct key_new *want, struct id *ret,
 	sha256(json.p, json.len, ret);
 	repo_name(REPO_KEY, ret, name);
 	if ((rc = store_create(store, "keys", &put, e)) != 0 ||
-	    (rc = put_write(put, json.p, json.len, e)) != 0 ||
-	    (rc = put_publish(put, name, 0, e)) != 0)
+	    (rc = put_write(put, json.p, json.len, e)) != 0)
 		goto out;
-	if ((rc = prove(store, ret, want, e)) != 0)
+	/* A failure can leave it there; nobody may open with it then. */
+	if ((rc = put_publish(put, name, 0, e)) != 0 ||
+	    (rc = prove(store, ret, want, e)) != 0)
 		(void)store_remove(store, name, NULL);
 
 out:

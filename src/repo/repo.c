@@ -483,6 +483,19 @@ write_config(struct repo *r, struct err *e)
 	return (rc);
 }
 
+/* Take back what a failed init has made: a config only when our key sealed it. */
+static void
+take_back(struct repo *r, const struct id *slot)
+{
+	struct buf json = BUF_INIT(CONFIG_MAX);
+	char name[STORE_NAME_MAX];
+
+	if (doc_load(r, "config", NULL, &json, NULL) == 0)
+		(void)store_remove(r->store, "config", NULL);
+	(void)store_remove(r->store, repo_name(REPO_KEY, slot, name), NULL);
+	buf_free(&json);
+}
+
 int
 repo_init(struct store *store, struct state_dir *state,
     const struct repo_init *init, struct id *ret_id, struct err *e)
@@ -492,7 +505,6 @@ repo_init(struct store *store, struct state_dir *state,
 	uint8_t master[SEAL_KEY_LEN];
 	struct key_new key = { .master = master, .password = init->password,
 	    .kdf = { KDF_N, KDF_R, 1 } };
-	char name[STORE_NAME_MAX];
 	struct id slot;
 	int rc;
 
@@ -511,12 +523,10 @@ repo_init(struct store *store, struct state_dir *state,
 	    (rc = key_add(store, &key, &slot, e)) != 0)
 		goto out;
 	seal_key_init(&r.key, master);
-	if ((rc = write_config(&r, e)) != 0) {
-		(void)store_remove(store, repo_name(REPO_KEY, &slot, name),
-		    NULL);
-		goto out;
-	}
-	*ret_id = r.id;
+	if ((rc = write_config(&r, e)) == 0)
+		*ret_id = r.id;
+	else
+		take_back(&r, &slot);
 
 out:
 	seal_key_wipe(&r.key);

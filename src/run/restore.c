@@ -336,6 +336,29 @@ recall_path(struct restore *x, uint64_t at, uint64_t *ret_inode,
 }
 
 /*
+ * linkat refused: 0 when a copy will do instead, which is counted where the file
+ * system has no links (or not as many). The other may have failed, too.
+ */
+static int
+no_link(struct restore *x, struct err *e)
+{
+
+	switch (errno) {
+	case EPERM:
+	case EOPNOTSUPP:
+	case EMLINK:
+	case EXDEV:
+	case ENOSYS:
+		x->stats->links_lost++;
+		return (0);
+	case ENOENT:
+		return (0);
+	default:
+		return (err_sys(e, "cannot make the hard link"));
+	}
+}
+
+/*
  * Make the present node a link to x->other: 1; 0 when that does not work, or when
  * what lies there is not what this restore made but, say, what was there before.
  */
@@ -355,7 +378,8 @@ link_to_other(struct restore *x, int dir, uint64_t inode, struct err *e)
 	    st.st_ino != inode) {
 		rc = 0;
 	} else if ((rc = place_temp(temp, e)) == 0) {
-		rc = linkat(from, name, dir, temp, 0) == 0 ? 1 : 0;
+		rc = linkat(from, name, dir, temp, 0) == 0 ? 1 :
+		    no_link(x, e);
 		if (rc == 1 && renameat(dir, temp, dir,
 		    x->walk.node.name) == -1)
 			rc = 0;

@@ -36,6 +36,7 @@ struct restore_stats {
 	uint64_t files, dirs, others; /* restored */
 	uint64_t skipped;    /* there already, left as --overwrite says */
 	uint64_t links;      /* hard links made */
+	uint64_t links_lost; /* copies in their place: not possible here */
 	uint64_t sockets;    /* of other tools' snapshots: not made */
 	uint64_t verified;
 	uint64_t xattrs_lost, owners_lost; /* not possible here */

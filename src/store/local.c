@@ -289,7 +289,9 @@ put_local_publish(struct put *p, const char *name, unsigned flags,
 	}
 	pl->published = true;
 	kept_drop(l, name);
-	rc = file_sync_dir(dir, name, e);
+	if ((rc = file_sync_dir(dir, name, e)) != 0)
+		(void)err_note(e, "store '%s'", l->path);
+	rc = with_hint(rc, e);
 
 done:
 	(void)close(dir);

@@ -786,6 +786,143 @@ t_read_only() {
 	same "$(ls "$W/state/locks")" '' 'notes'
 }
 
+# ---- broken disks ---------------------------------------------------------
+# inject CALL ERROR WHEN COMMAND...: let the system calls fail; $last_code is what
+# came of it. False when there were less.
+inject() {
+	local call=$1 error=$2 when=$3
+	shift 3
+	rm -f "$W/trace"
+	run any "${traced[@]}" -f -o "$W/trace" -e trace="$call" \
+	    -e inject="$call:$error:when=$when" "$@"
+	grep -q INJECTED "$W/trace"
+}
+
+# What it says names a file or a folder, and the reason.
+names_it() {
+	[ "$last_code" = 1 ] || [ "$last_code" = 3 ] || fail "$1: code $last_code"
+	grep -qE "/|'[a-z]|index|config|memory|thread|random" "$err" &&
+	    grep -qiE "error|space|memory|unavailable|denied|descriptors|many|permitted|implemented" "$err" ||
+	    fail "$1: it says '$(head -n 2 "$err")'"
+}
+
+t_broken() { # ERROR
+	can_trace
+	local call when n=0 how
+	init "$W/r"
+	cd "$W"
+	cp -a "$few" s
+	g 0 backup -q s
+	cp -a s keep
+	local id=$(latest)
+	for call in write pwrite64 fsync "$names" '?open,openat' unlinkat ?mkdir,mkdirat pread64 \
+	    getdents64 '?fstatat64,?newfstatat,?statx' ftruncate fchmod flock ?mmap,?mmap2,?brk; do
+		for when in 1 2 3 4 5 6 8 11 15 20 27 36 48 3+ 7+; do
+			"$tools/mktree" -f s/big 5000000 $RANDOM
+			how="$call $when"
+			inject "$call" "error=$1" $when "$GARNER" backup --pack-size 4 s || break
+			n=$((n + 1))
+			case $last_code in
+			0) restores latest /s s ;;
+			3) says "$err" "$W/s" ;;
+			*) names_it "$how: $(grep -m 1 INJECTED trace)" ;;
+			esac
+			if locked "$W/r"; then
+				says "$err" 'garner unlock'
+				g 0 unlock
+			fi
+			! locked "$W/r" || { rm "$W/r/locks"/*; rm -f "$W/state/locks"/*; }
+			[ $((n % 10)) != 0 ] || g 0 check
+			# Of those that came to be there are many, and all are looked at.
+			[ "$(ls "$W/r/snapshots" | wc -l)" -lt 6 ] ||
+			    rm -f $(ls -t "$W/r/snapshots"/* | head -n 4 | grep -v "$id")
+		done
+	done
+	echo "$n faults"
+	[ $n -ge 60 ]
+	g 0 backup -q s
+	no_traces
+	whole --read-data
+	restores "$id" /s keep
+	restores latest /s s
+}
+
+# A file has its name only when it is whole, whatever fails.
+t_broken_restore() { # ERROR
+	can_trace
+	local call when n=0 f
+	init "$W/r"
+	cp -a "$few" "$W/s"
+	ln -s f0 "$W/s/link"
+	ln "$W/s/big" "$W/s/hard"
+	mkfifo "$W/s/fifo"
+	truncate -s 3M "$W/s/hole"
+	cd "$W"
+	g 0 backup -q s
+	for call in pwrite64 '?open,openat' "$names" ?mkdir,mkdirat ftruncate '?fchmod,?fchmodat' \
+	    ?utimensat '?fchown,?fchownat' symlinkat '?link,?linkat' syncfs pread64 ?mknodat,?mknod; do
+		for when in 1 2 3 4 6 9 14 20 30 3+; do
+			rm -rf "$W/o"
+			inject "$call" "error=$1" $when "$GARNER" restore latest --target "$W/o" || break
+			n=$((n + 1))
+			if [ "$last_code" = 0 ]; then
+				echo "$call $when: $(grep -m 1 INJECTED trace)"
+				"$tools/treecmp" s o/s
+			else
+				names_it "$call $when: $(grep -m 1 INJECTED trace)"
+			fi
+			[ ! -d o/s ] || (cd o/s && find . -type f ! -name '.garner*') | while read -r f; do
+				cmp "s/$f" "o/s/$f" || fail "$call $when: $f is not whole"
+			done
+			[ ! -e o ] || same "$(find o -name '.garner-tmp*')" ''
+			[ $((n % 8)) != 0 ] || { g 0 restore latest --target o; "$tools/treecmp" s o/s; }
+		done
+	done
+	echo "$n faults"
+	[ $n -ge 40 ]
+	no_traces
+}
+
+# init and key: after a failure it can be tried again, and some password fits.
+t_broken_keys() {
+	can_trace
+	local call when n=0
+	for call in fsync "$names" write ?open,openat; do
+		for when in 1 2 3 4 5 6 7 8; do
+			rm -rf "$W/r"
+			inject "$call" error=EIO $when "$GARNER" init -r "$W/r" $quick || break
+			n=$((n + 1))
+			if [ "$last_code" != 0 ]; then
+				names_it "init: $call $when"
+				g 0 init -r "$W/r" $quick
+			fi
+			g 0 -r "$W/r" check
+			same "$(ls "$W/r/keys" | wc -l)" 1
+		done
+	done
+	init "$W/r1"
+	local pw=$W/pw0
+	echo "$PW" >"$pw"
+	for call in fsync "$names" write unlinkat; do
+		for when in 1 2 3 4 5 6; do
+			echo "other $n" >"$W/pw$n"
+			inject "$call" error=EIO $when "$GARNER" -p "$pw" key passwd $quick \
+			    --new-password-file "$W/pw$n" || break
+			if [ "$last_code" = 0 ]; then
+				pw=$W/pw$n
+			else
+				names_it "key: $call $when"
+			fi
+			g 0 -p "$pw" unlock --remove-all
+			g 0 -p "$pw" check
+			[ "$call" = unlinkat ] || same "$(ls "$W/r1/keys" | wc -l)" 1 "keys after $call $when"
+			n=$((n + 1))
+		done
+	done
+	echo "$n faults"
+	[ $n -ge 20 ]
+}
+
 also 'killed at 25 moments: earlier snapshots are whole, the next backup goes on' t_killed_backups 25
 also 'killed at 25 more' t_killed_backups 25
 also 'cut at each name, sync and removal' t_cut_backups
@@ -807,6 +944,11 @@ also 'a full store on ext4' t_full_ext4
 also 'a full state folder' t_full_state
 also 'a full target' t_full_target
 also 'a read-only store' t_read_only
+also 'I/O errors' t_broken EIO
+also 'I/O errors of a restore' t_broken_restore EIO
+also 'no space for a restore' t_broken_restore ENOSPC
+also 'I/O errors of init and key' t_broken_keys
+also 'no space, whatever asks for it' t_broken ENOSPC
 also 'closed standard descriptors' t_closed
 also 'few descriptors' t_descriptors
 also 'a limit for the size of files' t_file_size
