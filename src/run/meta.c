@@ -165,16 +165,31 @@ meta_owner_at(int dirfd, const char *name, const struct meta *m,
 	    AT_SYMLINK_NOFOLLOW) == 0 ? 0 : owner_failed(loss, e));
 }
 
+/* A program must not get the rights of another owner than it was given to. */
+static mode_t
+safe_mode(const struct meta *m, const struct stat *st)
+{
+	mode_t mode = node_st_mode(m->mode);
+
+	if (m->type != NODE_DIR && st->st_uid != m->uid)
+		mode &= ~(mode_t)S_ISUID;
+	if (m->type != NODE_DIR && st->st_gid != m->gid)
+		mode &= ~(mode_t)S_ISGID;
+	return (mode);
+}
+
 int
 meta_finish_fd(int fd, const struct meta *m, struct err *e)
 {
 	struct timespec ts[2];
+	struct stat st;
 	int rc = 0;
 
 	times_of(m, ts);
 	if (futimens(fd, ts) == -1)
 		rc = err_sys(e, "cannot set its times");
-	if (fchmod(fd, node_st_mode(m->mode)) == -1 && rc == 0)
+	if ((fstat(fd, &st) == -1 || fchmod(fd, safe_mode(m, &st)) == -1) &&
+	    rc == 0)
 		rc = err_sys(e, "cannot set its mode");
 	return (rc);
 }
@@ -184,6 +199,7 @@ meta_finish_at(int dirfd, const char *name, const struct meta *m,
     struct err *e)
 {
 	struct timespec ts[2];
+	struct stat st;
 	int rc = 0;
 
 	times_of(m, ts);
@@ -191,7 +207,8 @@ meta_finish_at(int dirfd, const char *name, const struct meta *m,
 		rc = err_sys(e, "cannot set its times");
 	/* A link has no mode of its own; what else it is was just made. */
 	if (m->type != NODE_SYMLINK &&
-	    fchmodat(dirfd, name, node_st_mode(m->mode), 0) == -1 && rc == 0)
+	    (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    fchmodat(dirfd, name, safe_mode(m, &st), 0) == -1) && rc == 0)
 		rc = err_sys(e, "cannot set its mode");
 	return (rc);
 }

@@ -46,7 +46,8 @@ int meta_xattrs(int fd, const char *path, const struct buf *xattrs,
     struct meta_losses *loss, struct err *e);
 
 /* The rest, for an open file or folder; and for something at dirfd/name. Where one
- * thing cannot be set, the other is. */
+ * thing cannot be set, the other is. Without its owner or group a file is not
+ * setuid or setgid either. */
 int meta_owner_fd(int fd, const struct meta *m, struct meta_losses *loss,
     struct err *e);
 int meta_finish_fd(int fd, const struct meta *m, struct err *e);

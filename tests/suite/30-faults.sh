@@ -923,6 +923,259 @@ t_broken_keys() {
 	[ $n -ge 20 ]
 }
 
+# ---- files that change ----------------------------------------------------
+# paused COMMAND...: garner, which stops at the first piece of "big" that it reads;
+# resume lets it go on, no sooner than 50 ms later.
+paused() {
+	rm -f "$W/trace"
+	start "${traced[@]}" -f -o "$W/trace" -P "$PWD/s/big" -e trace=pread64 \
+	    -e inject=pread64:delay_exit=700000:when=2 "$@"
+	wait_for 20 grep -q 'pread64' "$W/trace"
+}
+
+# What happens to big while garner is in the middle of it, and what is saved then.
+t_changing() {
+	can_trace
+	init "$W/r"
+	cd "$W"
+	cp -a "$few" s
+	local size
+
+	# It shrinks: what was there is saved, with the size that it has.
+	paused "$GARNER" backup s
+	truncate -s 300000 s/big
+	ended 0
+	g 0 restore latest --target o
+	size=$(stat -c %s o/s/big)
+	at_most "$size" 1000000 'the size'
+	cmp -n 300000 s/big o/s/big
+	cmp -n "$size" "$few/big" o/s/big
+	whole --read-data
+	# And is read again the next time.
+	g 0 backup --json s
+	jq_is <(jq -s last "$out") '.files_changed == 1'
+	rm -rf o
+
+	# It shrinks to nothing, with holes in it.
+	cp "$few/big" s/big
+	truncate -s 40M s/big
+	paused "$GARNER" backup --force s
+	: >s/big
+	ended 0
+	g 0 restore latest --target o
+	at_most "$(stat -c %s o/s/big)" 1000000 'the size'
+	rm -rf o
+
+	# It grows.
+	cp "$few/big" s/big
+	paused "$GARNER" backup --force s
+	cat "$few/big" >>s/big
+	ended 0
+	g 0 restore latest --target o
+	size=$(stat -c %s o/s/big)
+	cmp -n "$size" s/big o/s/big
+	[ "$size" -ge "$(stat -c %s "$few/big")" ]
+	rm -rf o
+
+	# It is removed: who has it open reads on.
+	cp "$few/big" s/big
+	paused "$GARNER" backup --force s
+	rm s/big
+	ended 0
+	g 0 restore latest --target o
+	cmp "$few/big" o/s/big
+	g 0 check --read-data
+	rm -rf o
+}
+
+# Between the listing of a folder and the opening of what is in it.
+t_turning() {
+	can_trace
+	init "$W/r"
+	local what
+	for what in gone folder symlink fifo socket; do
+		rm -rf "$W/s" "$W/o"
+		cp -a "$few" "$W/s"
+		mkdir -p "$W/s/zfolder/sub"
+		echo x >"$W/s/zfolder/sub/x"
+		echo x >"$W/s/zlast"
+		cd "$W"
+		# The folder is read, its first entry is looked at.
+		rm -f trace
+		start "${traced[@]}" -f -o trace -P "$W/s/big" -e trace=pread64 \
+		    -e inject=pread64:delay_exit=700000:when=1 "$GARNER" backup s
+		wait_for 20 grep -q pread64 trace
+		rm -rf s/zlast s/zfolder
+		case $what in
+		folder) mkdir s/zlast; echo now a file >s/zfolder ;;
+		symlink) ln -s /etc/hostname s/zlast; ln -s /etc s/zfolder ;;
+		fifo) mkfifo s/zlast s/zfolder ;;
+		socket) python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind("s/zlast")'
+			mkfifo s/zfolder ;;
+		esac
+		case $what in
+		gone)
+			ended 3
+			says "$W/err" /s/zlast
+			says "$W/err" /s/zfolder
+			says "$W/err" vanished
+			says "$W/out" '2 entries'
+			;;
+		*) ended 0 ;;
+		esac
+		g 0 restore latest --target o
+		[ "$what" = socket ] && rm s/zlast
+		"$tools/treecmp" s o/s
+	done
+	whole
+}
+
+# A file that is written all the time is no reason never to end, or to fail; the
+# repository is whole whatever was read.
+t_mutating() {
+	init "$W/r"
+	vary "$W/s" 1
+	(
+		trap - ERR
+		set +e
+		while :; do
+			for f in "$W"/s/d0/e?/f?; do
+				case $((RANDOM % 6)) in
+				0) truncate -s $((RANDOM % 3000)) "$f" ;;
+				1) rm -f "$f" ;;
+				2) echo more >>"$f" ;;
+				3) mv "$f" "$f.x"; mkdir "$f" ;;
+				4) rmdir "$f"; echo new >"$f" ;;
+				5) rm -rf "$f"; ln -s "$W" "$f" ;;
+				esac
+			done
+		done
+	) 2>/dev/null &
+	local mutator=$! i
+	to_end $mutator
+	for i in 1 2 3 4; do
+		g any backup --pack-size 4 "$W/s"
+		[ "$last_code" = 0 ] || same "$last_code" 3
+	done
+	kill $mutator
+	wait $mutator || :
+	whole --read-data
+	g 0 backup "$W/s"
+	restores latest "$W/s" "$W/s"
+	no_traces
+}
+
+# A folder on the way is renamed, or moved elsewhere, while it is walked.
+t_moved_folder() {
+	can_trace
+	init "$W/r"
+	cd "$W"
+	local deep=s/a i
+	for ((i = 0; i < 40; i++)); do deep=$deep/d; done
+	mkdir -p $deep
+	cp "$few/big" $deep/big
+	echo x >s/a/z
+	echo x >s/z
+	start "${traced[@]}" -f -o trace -P "$W/$deep/big" -e trace=pread64 \
+	    -e inject=pread64:delay_exit=700000:when=1 "$GARNER" backup s
+	wait_for 20 grep -q pread64 trace
+	mv s/a s/b
+	mkdir -p s/a
+	echo other >s/a/z
+	wait $pid || last_code=$?
+	g any ls latest
+	says "$out" /s/z
+	whole
+}
+
+# ---- as somebody else -----------------------------------------------------
+t_unreadable() {
+	local who=("${user[@]}")
+	mkdir -p "$W/s/open" "$W/s/shut"
+	echo secret >"$W/s/file"
+	echo secret >"$W/s/shut/file"
+	echo fine >"$W/s/open/file"
+	echo fine >"$W/s/zlast"
+	chmod 000 "$W/s/file" "$W/s/shut"
+	if is_root; then
+		chmod 711 "$T/w"
+		chmod 777 "$W"
+	fi
+	export HOME=$W
+	run 0 "${who[@]}" "$GARNER" -r "$W/r" init $quick
+	use "$W/r"
+	run 3 "${who[@]}" "$GARNER" backup "$W/s"
+	says "$err" "$W/s/file"
+	says "$err" "$W/s/shut"
+	says "$err" 'ermission denied'
+	says "$out" '2 entries could not be read'
+	says "$out" saved
+	run 3 "${who[@]}" "$GARNER" backup --json "$W/s"
+	jq_is <(jq -s last "$out") '.error_count == 2'
+	jq -s -e '[.[].item] | sort == ["'"$W"'/s/file", "'"$W"'/s/shut"]' "$err"
+	run 0 "${who[@]}" "$GARNER" restore latest --target "$W/o"
+	cmp "$W/s/open/file" "$W/o$W/s/open/file"
+	cmp "$W/s/zlast" "$W/o$W/s/zlast"
+	run 0 "${who[@]}" "$GARNER" check --read-data
+	# Of a tree that belongs to somebody else all but the owner comes back.
+	if is_root; then
+		chmod 755 "$W/s/shut"
+		chmod 644 "$W/s/file"
+		mkdir "$W/s/sticky"
+		chmod 3775 "$W/s/sticky"
+		cp /bin/true "$W/s/setuid"
+		chmod 4755 "$W/s/setuid"
+		mknod "$W/s/null" c 1 3
+		run 0 "$GARNER" --state-dir "$W/state0" backup --no-lock "$W/s"
+		chmod -R a+rX "$W/r"
+		run any "${who[@]}" "$GARNER" --no-lock restore latest --target "$W/o2"
+		says "$err" 'owners could not be set'
+		says "$err" "$W/s/null"
+		same "$last_code" 1
+		rm "$W/s/null"
+		chmod u-s "$W/s/setuid"
+		"$tools/treecmp" -o "$W/s/open" "$W/o2$W/s/open"
+		cmp "$W/s/setuid" "$W/o2$W/s/setuid"
+		same "$(stat -c %a "$W/o2$W/s/setuid")" 755 'the mode of a program without its owner'
+		# Nobody's files are in the way of root's.
+		run 0 "$GARNER" --state-dir "$W/state0" --no-lock restore latest --target "$W/o2"
+	fi
+	[ -z "$(find "$W/o" -name '.garner*')" ]
+}
+
+# Somebody else's repository, state folder, target.
+t_not_mine() {
+	is_root || no 'not root'
+	init "$W/r"
+	g 0 backup -q "$few"
+	chmod 711 "$T/w"
+	chmod 755 "$W"
+	mkdir "$W/mine"
+	chown 65534 "$W/mine"
+	export GARNER_STATE_DIR=$W/mine/state
+	run bad "${user[@]}" "$GARNER" snapshots
+	says "$err" "$W/r"
+	says "$err" 'ermission denied'
+	run bad "${user[@]}" "$GARNER" --state-dir "$W/state" snapshots
+	says "$err" "$W/state"
+	says "$err" '--state-dir'
+	chmod -R a+rX "$W/r"
+	run 0 "${user[@]}" "$GARNER" snapshots --no-lock
+	run bad "${user[@]}" "$GARNER" backup "$few"
+	says "$err" 'ermission denied'
+	says "$err" "$W/r"
+	says "$err" '--no-lock'
+	run bad "${user[@]}" "$GARNER" --no-lock restore latest --target "$W/not here"
+	says "$err" "$W/not here"
+	mkdir -p "$W/o$few"
+	run bad "${user[@]}" "$GARNER" --no-lock restore latest --target "$W/o"
+	says "$err" "$few"
+	says "$err" 'ermission denied'
+	same "$(find "$W/o" ! -type d)" ''
+	run 0 "${user[@]}" "$GARNER" --no-lock restore latest --target "$W/mine/o"
+	"$tools/treecmp" -o "$few" "$W/mine/o$few"
+}
+
 also 'killed at 25 moments: earlier snapshots are whole, the next backup goes on' t_killed_backups 25
 also 'killed at 25 more' t_killed_backups 25
 also 'cut at each name, sync and removal' t_cut_backups
@@ -948,6 +1201,12 @@ also 'I/O errors' t_broken EIO
 also 'I/O errors of a restore' t_broken_restore EIO
 also 'no space for a restore' t_broken_restore ENOSPC
 also 'I/O errors of init and key' t_broken_keys
+also 'a file that changes while it is read' t_changing
+also 'entries that turn into others' t_turning
+also 'a tree that changes all the time' t_mutating
+also 'a folder that is moved away' t_moved_folder
+also 'what somebody may not read' t_unreadable
+also 'what is somebody else'\''s' t_not_mine
 also 'no space, whatever asks for it' t_broken ENOSPC
 also 'closed standard descriptors' t_closed
 also 'few descriptors' t_descriptors
