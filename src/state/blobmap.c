@@ -33,6 +33,8 @@
 #include "base/sort.h"
 #include "base/spill.h"
 #include "base/sum.h"
+#include "base/table.h"
+#include "state/marks.h"
 
 enum {
 	MAX_RUNS = 8,
@@ -46,6 +48,7 @@ enum {
 	SPOOL_WINDOW = 16384,
 	SMALL_FENCE = 4096,
 	PLACES_MAX = 16,
+	NUMBERS_MEM = 128 * 1024, /* old numbers of packs to new ones */
 };
 
 static const uint8_t magic[16] = "garner map 2\n";
@@ -1267,5 +1270,282 @@ blobmap_scan(struct blobmap *m, blobmap_each *fn, void *cookie, struct err *e)
 		}
 	}
 	free(c);
+	return (rc);
+}
+
+/* ---- in the order of ids ---- */
+
+/* All runs side by side, the one with the least record first. */
+struct merger {
+	struct run_cursor *cursor[MAX_RUNS];
+	const uint8_t *rec[MAX_RUNS]; /* the present one, NULL at the end */
+	uint64_t base[MAX_RUNS]; /* position of the run's first */
+	unsigned n;
+};
+
+static int
+merger_step(struct merger *g, unsigned i, struct err *e)
+{
+	int rc;
+
+	if ((rc = run_next(g->cursor[i], &g->rec[i], e)) <= 0)
+		g->rec[i] = NULL;
+	return (rc < 0 ? rc : 0);
+}
+
+/* Close it also after a failure. */
+static int
+merger_open(struct merger *g, struct blobmap *m, struct err *e)
+{
+	uint64_t base = 0;
+	unsigned i;
+	int rc;
+
+	memset(g, 0, sizeof(*g));
+	for (i = 0; i < m->n_runs; i++, g->n++) {
+		if ((g->cursor[i] = malloc(sizeof(*g->cursor[i]))) == NULL)
+			return (err_nomem(e));
+		g->base[i] = base;
+		base += m->run[i].n;
+		run_begin(g->cursor[i], &m->run[i]);
+		if ((rc = merger_step(g, i, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+static void
+merger_close(struct merger *g)
+{
+	unsigned i;
+
+	for (i = 0; i < MAX_RUNS; i++)
+		free(g->cursor[i]);
+}
+
+/* The run that is next, MAX_RUNS at the end. */
+static unsigned
+merger_least(const struct merger *g)
+{
+	unsigned i, least = MAX_RUNS;
+
+	for (i = 0; i < g->n; i++)
+		if (g->rec[i] != NULL && (least == MAX_RUNS ||
+		    record_cmp(g->rec[i], RECORD_LEN, g->rec[least],
+		    RECORD_LEN) < 0))
+			least = i;
+	return (least);
+}
+
+int
+blobmap_merge(struct blobmap *m, blobmap_each *fn, void *cookie, struct err *e)
+{
+	struct merger g;
+	struct record r;
+	unsigned i;
+	int rc;
+
+	rc = distrust(m, merger_open(&g, m, e), e);
+	while (rc == 0 && (i = merger_least(&g)) != MAX_RUNS) {
+		record_decode(g.rec[i], &r);
+		rc = fn(cookie, g.base[i] + g.cursor[i]->next - 1, &r, e);
+		if (rc == 0)
+			rc = distrust(m, merger_step(&g, i, e), e);
+	}
+	merger_close(&g);
+	return (rc);
+}
+
+/* ---- renewing ---- */
+
+struct renewal {
+	struct table *number; /* of each old pack, its new one and 1; 0: gone */
+	struct run_writer *w;
+	uint64_t records;    /* that are left */
+	int packs;           /* the new pack table, or -1 */
+	uint64_t packs_number;
+	uint32_t n_packs;
+};
+
+/* Is the manifest on disk the one that was opened? */
+static bool
+manifest_ours(struct blobmap *m)
+{
+	uint8_t head[HEAD_LEN + MAX_RUNS * RUN_ENTRY];
+	struct err e = ERR_INIT;
+	size_t got = 0;
+	unsigned i;
+	int fd;
+
+	if ((fd = openat(m->dir, "map", O_RDONLY | O_CLOEXEC)) == -1)
+		return (false);
+	(void)file_pread(fd, head, sizeof(head), 0, &got, what, &e);
+	(void)close(fd);
+	if (got < HEAD_LEN + (size_t)m->n_runs * RUN_ENTRY ||
+	    memcmp(head, magic, sizeof(magic)) != 0 ||
+	    load_le64(head + 56) != m->packs_number ||
+	    load_le32(head + 72) != m->n_packs ||
+	    load_le32(head + 76) != m->n_runs)
+		return (false);
+	for (i = 0; i < m->n_runs; i++)
+		if (load_le64(head + HEAD_LEN + i * RUN_ENTRY) !=
+		    m->number[i])
+			return (false);
+	return (true);
+}
+
+/* Give the packs that are left new numbers, and a table of their own. */
+static int
+renumber(struct blobmap *m, struct renewal *x, struct marks *gone,
+    struct err *e)
+{
+	uint8_t entry[PACK_LEN];
+	uint32_t no;
+	void *p;
+	int rc;
+
+	for (no = 0; no < m->n_packs; no++) {
+		if ((rc = marks_test(gone, no, e)) < 0)
+			return (rc);
+		if (rc > 0)
+			continue;
+		if ((rc = pack_read(m, no, entry, e)) != 0)
+			return (rc);
+		pack_check(entry, x->n_packs, entry + PACK_CHECK);
+		rc = file_pwrite(x->packs, entry, PACK_LEN,
+		    (uint64_t)x->n_packs * PACK_LEN, what, e);
+		if (rc != 0 || (rc = table_put(x->number, no, &p, e)) != 0)
+			return (rc);
+		x->records += load_le32(entry + 48);
+		store_le32(p, ++x->n_packs);
+	}
+	return (0);
+}
+
+static int
+renew_record(void *cookie, uint64_t pos, const struct record *r,
+    struct err *e)
+{
+	struct renewal *x = cookie;
+	uint8_t rec[RECORD_LEN];
+	struct record out = *r;
+	const void *p;
+	int rc;
+
+	(void)pos;
+	if ((rc = table_get(x->number, r->where.pack, &p, e)) != 0 ||
+	    load_le32(p) == 0)
+		return (rc);
+	out.where.pack = load_le32(p) - 1;
+	record_encode(&out, rec);
+	return (run_writer_add(x->w, rec, e));
+}
+
+/* One run of what is left; it takes the place of all others. */
+static int
+renew_run(struct blobmap *m, struct renewal *x, struct err *e)
+{
+	uint64_t number = m->next_number++;
+	char name[40];
+	int fd, rc;
+
+	file_name(name, "run", number);
+	fd = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0600);
+	if (fd == -1)
+		return (err_sys(e, "cannot write %s", what));
+	if ((rc = run_writer_new(&x->w, fd, x->records, e)) == 0 &&
+	    (rc = blobmap_merge(m, renew_record, x, e)) == 0 &&
+	    (rc = run_writer_end(x->w, e)) == 0 && fsync(fd) == -1)
+		rc = err_sys(e, "cannot sync %s", what);
+	run_writer_free(x->w);
+	if (rc != 0) {
+		(void)close(fd);
+		return (rc);
+	}
+	drop_runs(m);
+	rc = run_open(&m->run[0], fd, m->budget.fences, e);
+	if (rc == 0) {
+		m->number[0] = number;
+		m->n_runs = 1;
+	}
+	return (rc);
+}
+
+/* The list of index files for the manifest. */
+static int
+renew_offers(struct blobmap *m, struct sorter *held, struct err *e)
+{
+	uint8_t offer[OFFER_LEN] = { 0 };
+	const void *p;
+	size_t len;
+	int rc;
+
+	rc = spill_open(&m->spool, m->state->scratch, SPOOL_WINDOW, e);
+	if (rc != 0)
+		return (rc);
+	m->n_offers = 0;
+	while ((rc = sorter_next(held, &p, &len, e)) > 0) {
+		if (m->n_offers > 0 && memcmp(offer, p, ID_LEN) == 0)
+			continue;
+		memcpy(offer, p, ID_LEN);
+		if ((rc = spill_push(&m->spool, offer, OFFER_LEN, e)) != 0)
+			return (rc);
+		m->n_offers++;
+	}
+	m->offers_end = spill_top(&m->spool);
+	return (rc);
+}
+
+static int
+renew_table(struct blobmap *m, struct renewal *x, struct err *e)
+{
+	char name[40];
+
+	x->packs_number = m->next_number++;
+	file_name(name, "packs", x->packs_number);
+	x->packs = openat(m->dir, name, O_RDWR | O_CREAT | O_TRUNC |
+	    O_CLOEXEC, 0600);
+	if (x->packs == -1)
+		return (err_sys(e, "cannot make the pack table of %s", what));
+	return (table_new(&x->number, m->state->scratch, 4, NUMBERS_MEM, e));
+}
+
+int
+blobmap_renew(struct blobmap *m, struct marks *gone, struct sorter *held,
+    struct err *e)
+{
+	struct renewal x = { .packs = -1 };
+	int rc;
+
+	if (m->skipped)
+		return (0);
+	if ((rc = lock_folder(m, e)) != 0)
+		return (rc);
+	if (!manifest_ours(m))
+		goto out;
+	if ((rc = renew_table(m, &x, e)) != 0 ||
+	    (rc = renumber(m, &x, gone, e)) != 0 ||
+	    (rc = renew_run(m, &x, e)) != 0 ||
+	    (rc = renew_offers(m, held, e)) != 0)
+		goto out;
+	if (fsync(x.packs) == -1) {
+		rc = err_sys(e, "cannot sync %s", what);
+		goto out;
+	}
+	(void)close(m->packs);
+	m->packs = x.packs;
+	x.packs = -1;
+	m->packs_number = x.packs_number;
+	m->loaded_packs = m->n_packs = x.n_packs;
+	if ((rc = manifest_write(m, e)) == 0)
+		sweep(m);
+
+out:
+	if (x.packs != -1)
+		(void)close(x.packs);
+	table_free(x.number);
+	spill_close(&m->spool);
+	unlock_folder(m);
 	return (rc);
 }

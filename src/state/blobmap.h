@@ -144,4 +144,23 @@ typedef int blobmap_each(void *cookie, uint64_t pos, const struct record *r,
 int blobmap_scan(struct blobmap *m, blobmap_each *fn, void *cookie,
     struct err *e);
 
+/* The same in the order of ids and types: a blob's places follow each other. */
+int blobmap_merge(struct blobmap *m, blobmap_each *fn, void *cookie,
+    struct err *e);
+
+/* ---- after packs were removed ---- */
+
+/**
+ * blobmap_renew(m, gone, held, e):
+ * Publish the map without the packs whose numbers are marked in ${gone}, as one
+ * that holds the index files whose ids are in the sorter ${held}: what they name
+ * must be what is left. Other index files that there are by now are loaded when it
+ * is opened next. Nothing happens when another process published a map meanwhile.
+ * Nothing but blobmap_close may follow. Return 0 or ERR_*, and then the map is made
+ * anew by who opens it next.
+ */
+struct marks;
+int blobmap_renew(struct blobmap *m, struct marks *gone, struct sorter *held,
+    struct err *e);
+
 #endif /* STATE_BLOBMAP_H */
