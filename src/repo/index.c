@@ -16,6 +16,7 @@ enum {
 	STRING_MAX = 1024,
 	PACKS_WINDOW = 65536,
 	PACK_HEAD = ID_LEN + 4, /* id, u32 blobs */
+	OFFSET_LEN = 4,
 };
 
 /* ---- reading ---- */
@@ -461,6 +462,11 @@ repo_reload_index(struct repo *r, struct err *e)
 
 /* ---- writing ---- */
 
+/*
+ * The packs wait on a spill stack: id, u32 blobs, and for each blob u32 offset and
+ * an entry as in a pack's header.
+ */
+
 int
 index_writer_open(struct index_writer *w, struct repo *r, struct err *e)
 {
@@ -478,39 +484,94 @@ index_writer_close(struct index_writer *w)
 }
 
 int
-index_writer_add(struct index_writer *w, const struct id *id,
-    struct pack_list *list, struct err *e)
+index_writer_begin(struct index_writer *w, struct err *e)
 {
-	uint64_t at, end = spill_top(&list->bytes), n;
-	uint64_t was = spill_top(&w->packs);
-	uint8_t head[PACK_HEAD], part[4096];
-	int rc;
+	uint8_t head[PACK_HEAD] = { 0 };
 
 	if (w->blobs == 0)
 		w->since = monotonic_s();
-	memcpy(head, id->b, ID_LEN);
-	store_le32(head + ID_LEN, list->n);
-	rc = spill_push(&w->packs, head, PACK_HEAD, e);
-	for (at = 0; rc == 0 && at < end; at += n) {
-		n = end - at < sizeof(part) ? end - at : sizeof(part);
-		if ((rc = spill_read(&list->bytes, at, part, (size_t)n,
-		    e)) == 0)
-			rc = spill_push(&w->packs, part, (size_t)n, e);
+	w->pack_at = spill_top(&w->packs);
+	w->pack_blobs = 0;
+	return (spill_push(&w->packs, head, PACK_HEAD, e));
+}
+
+int
+index_writer_blob(struct index_writer *w, const struct pack_entry *x,
+    uint32_t offset, struct err *e)
+{
+	uint8_t rec[OFFSET_LEN + PACK_ENTRY_MAX];
+	size_t len;
+
+	store_le32(rec, offset);
+	len = OFFSET_LEN + pack_entry_encode(x, rec + OFFSET_LEN);
+	w->pack_blobs++;
+	return (spill_push(&w->packs, rec, len, e));
+}
+
+void
+index_writer_drop(struct index_writer *w)
+{
+
+	spill_cut(&w->packs, w->pack_at);
+}
+
+int
+index_writer_end(struct index_writer *w, const struct id *id, struct err *e)
+{
+	uint8_t head[PACK_HEAD];
+
+	if (w->pack_blobs == 0) {
+		index_writer_drop(w);
+		return (0);
 	}
-	if (rc != 0) {	/* the others can be written still */
-		spill_cut(&w->packs, was);
+	memcpy(head, id->b, ID_LEN);
+	store_le32(head + ID_LEN, w->pack_blobs);
+	w->blobs += w->pack_blobs;
+	return (spill_patch(&w->packs, w->pack_at, head, PACK_HEAD, e));
+}
+
+struct index_mark
+index_writer_mark(const struct index_writer *w)
+{
+
+	return ((struct index_mark){ spill_top(&w->packs), w->blobs });
+}
+
+void
+index_writer_back(struct index_writer *w, const struct index_mark *m)
+{
+
+	spill_cut(&w->packs, m->at);
+	w->blobs = m->blobs;
+}
+
+int
+index_writer_add(struct index_writer *w, const struct id *id,
+    struct pack_list *list, struct err *e)
+{
+	struct pack_entry x;
+	uint32_t offset = 0;
+	uint64_t at = 0;
+	int rc;
+
+	if ((rc = index_writer_begin(w, e)) != 0)
+		return (rc);
+	while ((rc = pack_list_next(list, &at, &x, e)) > 0 &&
+	    (rc = index_writer_blob(w, &x, offset, e)) == 0)
+		offset += x.length;
+	if (rc != 0 || (rc = index_writer_end(w, id, e)) != 0) {
+		index_writer_drop(w);	/* the others can be written still */
 		return (rc);
 	}
-	w->blobs += list->n;
 	if (w->blobs >= INDEX_BLOBS_MAX ||
 	    monotonic_s() - w->since >= INDEX_AGE_S)
 		return (index_writer_flush(w, e));
 	return (0);
 }
 
-/* One blob's JSON; ${*offset} is moved behind it. */
+/* One blob's JSON. */
 static int
-write_blob(struct doc_writer *d, const struct pack_entry *x, uint32_t *offset,
+write_blob(struct doc_writer *d, const struct pack_entry *x, uint32_t offset,
     bool first, struct err *e)
 {
 	char text[256], hex[ID_HEX + 1], plain[48] = "";
@@ -522,72 +583,132 @@ write_blob(struct doc_writer *d, const struct pack_entry *x, uint32_t *offset,
 	n = snprintf(text, sizeof(text), "%s{\"id\":\"%s\",\"type\":\"%s\","
 	    "\"offset\":%u,\"length\":%u%s}", first ? "" : ",",
 	    id_hex(&x->id, hex), x->type == BLOB_TREE ? "tree" : "data",
-	    *offset, x->length, plain);
-	*offset += x->length;
+	    offset, x->length, plain);
 	return (doc_write(d, text, (size_t)n, e));
 }
 
 /* One pack's JSON, from position ${*at} on, which is moved behind it. */
 static int
 write_pack(struct index_writer *w, struct doc_writer *d, uint64_t *at,
-    struct err *e)
+    bool first, uint32_t *ret_blobs, struct err *e)
 {
-	struct pack_list list;
+	struct pack_list list = { .bytes = w->packs }; /* a view */
 	struct pack_entry x;
 	uint8_t head[PACK_HEAD];
 	char text[128], hex[ID_HEX + 1];
-	uint32_t offset = 0, i, n;
+	uint32_t i;
 	struct id id;
 	int rc, len;
 
 	if ((rc = spill_read(&w->packs, *at, head, PACK_HEAD, e)) != 0)
 		return (rc);
 	memcpy(id.b, head, ID_LEN);
-	n = load_le32(head + ID_LEN);
+	*ret_blobs = load_le32(head + ID_LEN);
 	len = snprintf(text, sizeof(text), "%s{\"id\":\"%s\",\"blobs\":[",
-	    *at > 0 ? "," : "", id_hex(&id, hex));
+	    first ? "" : ",", id_hex(&id, hex));
 	*at += PACK_HEAD;
 	if ((rc = doc_write(d, text, (size_t)len, e)) != 0)
 		return (rc);
-	list.bytes = w->packs;	/* a view: nothing is pushed meanwhile */
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < *ret_blobs; i++) {
+		rc = spill_read(&w->packs, *at, head, OFFSET_LEN, e);
+		if (rc != 0)
+			return (rc);
+		*at += OFFSET_LEN;
 		if ((rc = pack_list_next(&list, at, &x, e)) < 0 ||
-		    (rc = write_blob(d, &x, &offset, i == 0, e)) != 0)
+		    (rc = write_blob(d, &x, load_le32(head), i == 0, e)) != 0)
 			return (rc);
 	}
 	return (doc_write(d, "]}", 2, e));
 }
 
-int
-index_writer_flush(struct index_writer *w, struct err *e)
+/* One file, of the packs from position ${*at} on, which is moved behind them. */
+static int
+write_file(struct index_writer *w, struct doc_writer *d, uint64_t *at,
+    struct err *e)
 {
-	struct doc_writer *d;
-	uint64_t at = 0;
+	uint64_t end = spill_top(&w->packs), blobs = 0;
+	uint32_t n;
 	struct id id;
 	int rc;
 
-	if (w->blobs == 0)
-		return (0);
 	/* Without a lock a prune may have taken the packs that it would name. */
 	if ((rc = repo_lock_lost(w->r->lock, e)) != 0)
 		return (rc);
-	if ((d = malloc(sizeof(*d))) == NULL)
-		return (err_nomem(e));
 	if ((rc = doc_begin(d, w->r, REPO_INDEX, e)) != 0 ||
 	    (rc = doc_write(d, "{\"packs\":[", 10, e)) != 0)
-		goto out;
-	while (at < spill_top(&w->packs))
-		if ((rc = write_pack(w, d, &at, e)) != 0)
-			goto out;
+		return (rc);
+	for (; *at < end && blobs < INDEX_BLOBS_MAX; blobs += n) {
+		rc = write_pack(w, d, at, blobs == 0, &n, e);
+		if (rc != 0)
+			return (rc);
+	}
 	if ((rc = doc_write(d, "]}\n", 3, e)) != 0 ||
 	    (rc = doc_end(d, &id, e)) != 0)
-		goto out;
-	spill_cut(&w->packs, 0);
-	w->blobs = 0;
+		return (rc);
+	w->blobs -= blobs;
 	w->files++;
+	return (w->wrote != NULL ? w->wrote(w->cookie, &id, e) : 0);
+}
 
-out:
-	doc_free(d);
+/* What stands behind position ${at} goes on waiting, at the bottom. */
+static int
+keep_rest(struct index_writer *w, uint64_t at, struct err *e)
+{
+	uint64_t end = spill_top(&w->packs), n;
+	uint8_t part[4096];
+	struct spill rest;
+	int rc;
+
+	if (at == end) {
+		spill_cut(&w->packs, 0);
+		return (0);
+	}
+	rc = spill_open(&rest, w->r->state->scratch, PACKS_WINDOW, e);
+	for (; rc == 0 && at < end; at += n) {
+		n = end - at < sizeof(part) ? end - at : sizeof(part);
+		rc = spill_read(&w->packs, at, part, (size_t)n, e);
+		if (rc == 0)
+			rc = spill_push(&rest, part, (size_t)n, e);
+	}
+	if (rc != 0) {
+		spill_close(&rest);
+		return (rc);
+	}
+	spill_close(&w->packs);
+	w->packs = rest;
+	return (0);
+}
+
+/* Write files as long as ${least} blobs wait. */
+static int
+write_files(struct index_writer *w, uint64_t least, struct err *e)
+{
+	struct doc_writer *d;
+	uint64_t at = 0;
+	int rc = 0;
+
+	if (w->blobs < least)
+		return (0);
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return (err_nomem(e));
+	while (rc == 0 && w->blobs >= least) {
+		rc = write_file(w, d, &at, e);
+		doc_free(d);
+	}
 	free(d);
-	return (rc);
+	return (rc != 0 ? rc : keep_rest(w, at, e));
+}
+
+int
+index_writer_full(struct index_writer *w, struct err *e)
+{
+
+	return (write_files(w, INDEX_BLOBS_MAX, e));
+}
+
+int
+index_writer_flush(struct index_writer *w, struct err *e)
+{
+
+	return (write_files(w, 1, e));
 }

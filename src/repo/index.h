@@ -44,9 +44,15 @@ int index_parse(struct repo *r, const struct id *id,
 struct index_writer {
 	struct repo *r;
 	struct spill packs;  /* id, u32 blobs, entries; one after the other */
-	uint32_t blobs;      /* in it */
+	uint64_t pack_at;    /* where the pack in the making begins */
+	uint32_t pack_blobs; /* in it */
+	uint64_t blobs;      /* in finished packs */
 	int64_t since;       /* monotonic seconds of the oldest */
 	unsigned files;      /* written so far */
+
+	/* Told of each file that was written, when not NULL. */
+	int (*wrote)(void *cookie, const struct id *id, struct err *e);
+	void *cookie;
 };
 
 int index_writer_open(struct index_writer *w, struct repo *r, struct err *e);
@@ -58,6 +64,29 @@ int index_writer_open(struct index_writer *w, struct repo *r, struct err *e);
  */
 int index_writer_add(struct index_writer *w, const struct id *id,
     struct pack_list *list, struct err *e);
+
+/**
+ * index_writer_begin(w, e), index_writer_blob(w, x, offset, e),
+ * index_writer_end(w, id, e), index_writer_drop(w):
+ * The same blob by blob, in any order of their offsets, and without writing a file;
+ * or take the pack back. A pack without blobs is not kept.
+ */
+int index_writer_begin(struct index_writer *w, struct err *e);
+int index_writer_blob(struct index_writer *w, const struct pack_entry *x,
+    uint32_t offset, struct err *e);
+int index_writer_end(struct index_writer *w, const struct id *id,
+    struct err *e);
+void index_writer_drop(struct index_writer *w);
+
+/* Where the writer stands between packs, and the way back there. */
+struct index_mark {
+	uint64_t at, blobs;
+};
+struct index_mark index_writer_mark(const struct index_writer *w);
+void index_writer_back(struct index_writer *w, const struct index_mark *m);
+
+/* Write as many files as can be filled; what is left goes on waiting. */
+int index_writer_full(struct index_writer *w, struct err *e);
 
 /* Write what waits; nothing when nothing does. */
 int index_writer_flush(struct index_writer *w, struct err *e);

@@ -246,10 +246,10 @@ packer_append(struct packer *pk, const void *p, size_t len, struct err *e)
 	return (0);
 }
 
-int
-packer_begin(struct packer *pk, bool revocable, struct err *e)
+/* A blob begins here. */
+static int
+begin_blob(struct packer *pk, bool revocable, struct err *e)
 {
-	uint8_t iv[SEAL_IV];
 	int rc;
 
 	if (pk->list.bytes.win == NULL && (rc = packer_start(pk, e)) != 0)
@@ -258,7 +258,17 @@ packer_begin(struct packer *pk, bool revocable, struct err *e)
 		return (rc);
 	pk->blob_at = packer_size(pk);
 	pk->blob_sha = pk->sha;
-	if ((rc = rand_bytes(iv, sizeof(iv), e)) != 0)
+	return (0);
+}
+
+int
+packer_begin(struct packer *pk, bool revocable, struct err *e)
+{
+	uint8_t iv[SEAL_IV];
+	int rc;
+
+	if ((rc = begin_blob(pk, revocable, e)) != 0 ||
+	    (rc = rand_bytes(iv, sizeof(iv), e)) != 0)
 		return (rc);
 	seal_begin(&pk->seal, &pk->r->key, iv);
 	return (packer_append(pk, iv, sizeof(iv), e));
@@ -285,19 +295,58 @@ packer_commit(struct packer *pk, size_t len)
 	pk->len += len;
 }
 
+static int
+list_blob(struct packer *pk, const struct pack_entry *x, struct err *e)
+{
+	uint8_t entry[PACK_ENTRY_MAX];
+
+	pk->list.n++;
+	return (spill_push(&pk->list.bytes, entry,
+	    pack_entry_encode(x, entry), e));
+}
+
 int
 packer_end(struct packer *pk, struct pack_entry *x, struct err *e)
 {
-	uint8_t tag[SEAL_TAG], entry[PACK_ENTRY_MAX];
+	uint8_t tag[SEAL_TAG];
 	int rc;
 
 	seal_end(&pk->seal, tag);
 	if ((rc = packer_append(pk, tag, sizeof(tag), e)) != 0)
 		return (rc);
 	x->length = (uint32_t)(packer_size(pk) - pk->blob_at);
-	pk->list.n++;
-	return (spill_push(&pk->list.bytes, entry,
-	    pack_entry_encode(x, entry), e));
+	return (list_blob(pk, x, e));
+}
+
+int
+packer_copy_begin(struct packer *pk, bool revocable, struct err *e)
+{
+
+	return (begin_blob(pk, revocable, e));
+}
+
+int
+packer_copy(struct packer *pk, const void *bytes, size_t len, struct err *e)
+{
+	const uint8_t *p = bytes;
+	size_t n;
+	int rc;
+
+	for (; len > 0; p += n, len -= n) {
+		n = len < PACKER_BUFFER / 2 ? len : PACKER_BUFFER / 2;
+		if ((rc = packer_append(pk, p, n, e)) != 0)
+			return (rc);
+	}
+	return (0);
+}
+
+int
+packer_copy_end(struct packer *pk, const struct pack_entry *x, struct err *e)
+{
+
+	if (packer_size(pk) - pk->blob_at != x->length)
+		return (err_set(e, ERR_FAIL, "a blob was copied in part"));
+	return (list_blob(pk, x, e));
 }
 
 int

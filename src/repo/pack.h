@@ -113,6 +113,17 @@ int packer_end(struct packer *pk, struct pack_entry *x, struct err *e);
 int packer_revoke(struct packer *pk, struct err *e);
 
 /**
+ * packer_copy_begin(pk, revocable, e), packer_copy(pk, p, len, e),
+ * packer_copy_end(pk, x, e):
+ * The same for a blob whose sealed bytes are there already, from another pack: all
+ * ${x->length} of them, as they are. packer_revoke may follow instead of the end.
+ */
+int packer_copy_begin(struct packer *pk, bool revocable, struct err *e);
+int packer_copy(struct packer *pk, const void *p, size_t len, struct err *e);
+int packer_copy_end(struct packer *pk, const struct pack_entry *x,
+    struct err *e);
+
+/**
  * packer_finish(pk, ret, e):
  * Write the header; the pack is the caller's to publish and free. The packer
  * starts anew. Not to be called when no pack is open (packer_size is 0).

@@ -6,15 +6,13 @@
 
 #include "base/thread.h"
 #include "repo/budget.h"
-#include "repo/index.h"
-#include "repo/pack.h"
+#include "repo/publisher.h"
 #include "stream/zstd.h"
 
 enum {
 	QUEUE = 128,         /* chunks waiting for a worker */
 	PARTS = 8,           /* pieces waiting for the worker that has the first */
 	TICKETS = 2048,      /* ids not yet asked for */
-	DONE_PACKS = 2,      /* packs waiting for the publisher */
 	WORKERS_TOP = 16,
 	TREE_WINDOW_LOG = 15, /* in 32 KiB folders repeat themselves enough */
 	TREE_PART = 16384,
@@ -74,13 +72,8 @@ struct saver {
 	struct packer trees;     /* of the thread that calls saver_tree */
 	struct zstd_pack *tree_z;
 
-	pthread_t publisher;
-	bool publishing;         /* it runs */
-	pthread_cond_t done_more, done_room;
-	struct pack_done done[DONE_PACKS];
-	unsigned d_first, d_n;
-	bool d_closed;
-	struct index_writer index;
+	struct publisher publisher;
+	bool finished;
 };
 
 /* ---- failing ---- */
@@ -99,10 +92,16 @@ fail(struct saver *s, const struct err *why)
 	pthread_cond_broadcast(&s->piece);
 	pthread_cond_broadcast(&s->room);
 	pthread_cond_broadcast(&s->answered);
-	pthread_cond_broadcast(&s->done_more);
-	pthread_cond_broadcast(&s->done_room);
 	pthread_mutex_unlock(&s->lock);
+	publisher_stop(&s->publisher);
 	slab_pool_stop(&s->r->pool);
+}
+
+static void
+publisher_failed(void *cookie, const struct err *why)
+{
+
+	fail(cookie, why);
 }
 
 /* The lock is held; return the failure as the caller's own. */
@@ -115,46 +114,7 @@ failure(struct saver *s, struct err *e)
 	return (s->why.code);
 }
 
-/* ---- the publisher ---- */
-
-static int
-publish(struct saver *s, struct pack_done *d, struct err *e)
-{
-	char name[STORE_NAME_MAX];
-	int rc;
-
-	rc = put_publish(d->put, repo_name(REPO_PACK, &d->id, name), 0, e);
-	return (rc != 0 ? rc : index_writer_add(&s->index, &d->id, &d->list,
-	    e));
-}
-
-static void *
-publisher(void *cookie)
-{
-	struct saver *s = cookie;
-	struct err e = ERR_INIT;
-	struct pack_done d;
-	int rc;
-
-	for (;;) {
-		pthread_mutex_lock(&s->lock);
-		while (s->d_n == 0 && !s->d_closed && !s->failed)
-			pthread_cond_wait(&s->done_more, &s->lock);
-		if (s->d_n == 0) {
-			pthread_mutex_unlock(&s->lock);
-			return (NULL);
-		}
-		d = s->done[s->d_first];
-		s->d_first = (s->d_first + 1) % DONE_PACKS;
-		s->d_n--;
-		pthread_cond_signal(&s->done_room);
-		pthread_mutex_unlock(&s->lock);
-		rc = publish(s, &d, &e);
-		pack_done_free(&d);
-		if (rc != 0)
-			fail(s, &e);
-	}
-}
+/* ---- packs ---- */
 
 /* Finish the packer's pack and give it to the publisher. */
 static int
@@ -169,19 +129,7 @@ hand_over(struct saver *s, struct packer *pk, struct err *e)
 		pack_done_free(&d);
 		return (0);
 	}
-	pthread_mutex_lock(&s->lock);
-	while (s->d_n == DONE_PACKS && !s->failed)
-		pthread_cond_wait(&s->done_room, &s->lock);
-	if (s->failed) {
-		rc = failure(s, e);
-	} else {
-		s->done[(s->d_first + s->d_n++) % DONE_PACKS] = d;
-		pthread_cond_signal(&s->done_more);
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (rc != 0)
-		pack_done_free(&d);
-	return (rc);
+	return (publisher_add(&s->publisher, &d, e));
 }
 
 static bool
@@ -501,18 +449,13 @@ saver_open(struct saver **ret, struct repo *r, const struct saver_opts *opts,
 	pthread_cond_init(&s->piece, NULL);
 	pthread_cond_init(&s->room, NULL);
 	pthread_cond_init(&s->answered, NULL);
-	pthread_cond_init(&s->done_more, NULL);
-	pthread_cond_init(&s->done_room, NULL);
-	if ((rc = packer_open(&s->trees, r, opts->dry, e)) != 0 ||
-	    (rc = index_writer_open(&s->index, r, e)) != 0)
+	if ((rc = publisher_open(&s->publisher, r, publisher_failed, s,
+	    e)) != 0 || (rc = packer_open(&s->trees, r, opts->dry, e)) != 0)
 		goto err;
 	/* Trees are compressed always, as restic does: only version 1 cannot. */
 	if (r->version > 1 && (rc = zstd_pack_new(&s->tree_z,
 	    opts->level != 0 ? opts->level : 1, TREE_WINDOW_LOG, e)) != 0)
 		goto err;
-	if ((rc = thread_start(&s->publisher, publisher, s, e)) != 0)
-		goto err;
-	s->publishing = true;
 	if ((rc = start_workers(s, e)) != 0)
 		goto err;
 	*ret = s;
@@ -666,33 +609,18 @@ join_workers(struct saver *s)
 	}
 }
 
-static void
-join_publisher(struct saver *s)
-{
-
-	pthread_mutex_lock(&s->lock);
-	s->d_closed = true;
-	pthread_cond_broadcast(&s->done_more);
-	pthread_mutex_unlock(&s->lock);
-	if (s->publishing)
-		pthread_join(s->publisher, NULL);
-	s->publishing = false;
-}
-
 int
 saver_finish(struct saver *s, struct err *e)
 {
 	int rc = 0;
 
 	join_workers(s);
+	s->finished = true;
 	if (!s->failed && packer_size(&s->trees) > 0)
 		rc = hand_over(s, &s->trees, e);
-	join_publisher(s);
 	if (s->failed)
 		return (failure(s, e));
-	if (rc == 0 && !s->opts.dry)
-		rc = index_writer_flush(&s->index, e);
-	return (rc);
+	return (rc != 0 ? rc : publisher_end(&s->publisher, e));
 }
 
 void
@@ -721,8 +649,6 @@ drop_packs(struct saver *s)
 {
 	unsigned i;
 
-	for (; s->d_n > 0; s->d_n--, s->d_first = (s->d_first + 1) % DONE_PACKS)
-		pack_done_free(&s->done[s->d_first]);
 	for (i = 0; i < s->opts.workers; i++)
 		packer_close(&s->worker[i].packer);
 	packer_close(&s->trees);
@@ -736,28 +662,22 @@ saver_free(struct saver *s)
 
 	if (s == NULL)
 		return;
-	if (s->publishing) {	/* not finished: what waits is dropped */
+	if (!s->finished) {	/* what waits is dropped */
 		(void)err_set(&stop, ERR_CANCEL, "stopped");
 		fail(s, &stop);
 		join_workers(s);
-		join_publisher(s);
 	}
+	drop_packs(s);	/* on a full disk there is room for an index again */
+	publisher_close(&s->publisher);
 	drop_jobs(s, &s->fresh);
 	drop_jobs(s, &s->parts);
-	drop_packs(s);
-	/* What is published counts for the next run also when this one failed;
-	 * on a full disk there is room for an index again. */
-	(void)index_writer_flush(&s->index, NULL);
 	for (i = 0; i < s->opts.workers; i++)
 		zstd_pack_free(s->worker[i].z);
 	zstd_pack_free(s->tree_z);
-	index_writer_close(&s->index);
 	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->piece);
 	pthread_cond_destroy(&s->room);
 	pthread_cond_destroy(&s->answered);
-	pthread_cond_destroy(&s->done_more);
-	pthread_cond_destroy(&s->done_room);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
