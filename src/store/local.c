@@ -630,6 +630,21 @@ local_remove(struct store *st, const char *name, struct err *e)
 }
 
 static int
+local_settle(struct store *st, const char *dir, struct err *e)
+{
+	struct store_local *l = local_of(st);
+	int fd, rc;
+
+	if ((rc = root_open(l, e)) != 0)
+		return (rc);
+	if ((rc = dir_open(l, dir, false, &fd, e)) != 0)
+		return (rc == ERR_ABSENT ? 0 : rc);
+	rc = file_sync_dir(fd, dir, e);
+	(void)close(fd);
+	return (rc);
+}
+
+static int
 local_prepare(struct store *st, const char *const *dirs, struct err *e)
 {
 	struct store_local *l = local_of(st);
@@ -668,6 +683,7 @@ static const struct store_ops local_ops = {
 	.list = local_list,
 	.stat = local_stat,
 	.remove = local_remove,
+	.settle = local_settle,
 	.prepare = local_prepare,
 	.close = local_close,
 };

@@ -174,6 +174,15 @@ store_remove(struct store *st, const char *name, struct err *e)
 }
 
 int
+store_settle(struct store *st, const char *dir, struct err *e)
+{
+
+	if (!store_name_ok(dir))
+		return (bad_name(dir, e));
+	return (st->ops->settle != NULL ? st->ops->settle(st, dir, e) : 0);
+}
+
+int
 store_prepare(struct store *st, const char *const *dirs, struct err *e)
 {
 

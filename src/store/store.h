@@ -58,6 +58,7 @@ struct store_ops {
 	    struct err *);
 	int (*remove)(struct store *, const char *name, struct err *);
 	int (*prepare)(struct store *, const char *const *dirs, struct err *);
+	int (*settle)(struct store *, const char *dir, struct err *);
 	void (*close)(struct store *);
 };
 
@@ -140,6 +141,14 @@ int store_stat(struct store *st, const char *name, uint64_t *ret_size,
 
 /* Remove an object; what is absent counts as removed. */
 int store_remove(struct store *st, const char *name, struct err *e);
+
+/**
+ * store_settle(st, dir, e):
+ * What was removed from the folder ${dir} itself so far stays removed whatever
+ * happens: removing by itself does not promise that. A kind whose removals are
+ * final at once has no such operation.
+ */
+int store_settle(struct store *st, const char *dir, struct err *e);
 
 /**
  * store_prepare(st, dirs, e):

@@ -566,6 +566,9 @@ test_remove(void **state)
 	assert_ok(store_remove(st, "locks/a", &e), &e);
 	assert_ok(store_remove(other, "locks/a", &e), &e);
 	assert_ok(store_remove(other, "locks/b", &e), &e);
+	assert_ok(store_settle(st, "locks", &e), &e);
+	assert_ok(store_settle(st, "nothing", &e), &e);
+	assert_rc(store_settle(st, "../locks", &e), ERR_USAGE, &e);
 	assert_int_equal(suite_count(st, "locks"), 0);
 	assert_ok(suite_put(st, "locks", "locks/a", 3, 50, 0, &e), &e);
 	suite_expect(st, "locks/a", 3, 50);
