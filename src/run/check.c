@@ -13,11 +13,9 @@
 #include "repo/key.h"
 #include "repo/snapshot.h"
 #include "run/packscan.h"
-#include "run/treewalk.h"
-#include "state/marks.h"
+#include "run/reach.h"
 
 enum {
-	MARKS_MEM = 128 * 1024,
 	QUEUE = 16,
 	WORKERS_TOP = 16,
 	/* A sort record: id, whose word it is, size, number. */
@@ -30,10 +28,8 @@ struct check {
 	struct repo *r;
 	const struct check_opts *o;
 	struct check_stats *stats;
-	struct marks *seen;  /* trees, by their position in the map */
+	struct reach *reach;
 	bool lacks;          /* blobs that no index file names */
-	struct treewalk walk;
-	char snap[ID_HEX + 1]; /* whose trees are walked */
 };
 
 /* ---- telling ---- */
@@ -268,169 +264,43 @@ judge_orphans(struct check *c)
 
 /* ---- trees ---- */
 
-static const char *
-where(const struct check *c)
+static void
+on_wrong(void *cookie, const char *text)
 {
 
-	return (c->walk.path.len > 0 ? (const char *)c->walk.path.p : "/");
+	error(cookie, "%s", text);
 }
 
-/* Not seen before: 1; seen, or not in the index: 0; or ERR_*. */
-static int
-first_visit(struct check *c, const struct id *id, struct err *e)
+static void
+on_odd(void *cookie, const char *text)
 {
-	struct where at;
-	uint64_t pos;
-	int rc;
 
-	rc = blobmap_find(c->r->map, BLOB_TREE, id, true, &at, &pos, e);
-	if (rc == 0)
-		return (1);	/* loading it will say what is wrong */
-	return (rc < 0 ? rc : marks_set(c->seen, pos, e));
-}
-
-static int
-check_content(struct check *c, struct err *e)
-{
-	const struct node *n = &c->walk.node;
-	struct content_reader r;
-	char hex[ID_HEX + 1];
-	uint64_t size = 0, i = 0;
-	struct where at = { 0, 0, 0, 0, BLOB_DATA };
-	struct id id, last = { { 0 } };
-	int rc;
-
-	if (!n->has_content) {
-		error(c, "snapshot %.8s: %s: a file without a list of blobs",
-		    c->snap, where(c));
-		return (0);
-	}
-	content_begin(&r, &c->walk.ts, n);
-	for (; (rc = content_next(&r, &id, e)) > 0; i++) {
-		if (i > 0 && id_eq(&id, &last)) {
-			size += where_plain(&at);
-			continue;
-		}
-		last = id;
-		rc = blobmap_find(c->r->map, BLOB_DATA, &id, true, &at, NULL,
-		    e);
-		if (rc < 0)
-			return (rc);
-		c->lacks = c->lacks || rc == 0;
-		if (rc == 0)
-			error(c, "snapshot %.8s: %s: blob %s is missing",
-			    c->snap, where(c), id_hex(&id, hex));
-		else
-			size += where_plain(&at);
-	}
-	if (rc == 0 && size != n->size && i == n->n_content)
-		hint(c, "snapshot %.8s: %s: its size and its blobs' do not "
-		    "agree", c->snap, where(c));
-	return (rc);
-}
-
-static int
-check_node(struct check *c, struct err *e)
-{
-	const struct node *n = &c->walk.node;
-	struct err why = ERR_INIT;
-	int rc;
-
-	if (!node_name_ok(n))
-		error(c, "snapshot %.8s: %s: a name that no file may have",
-		    c->snap, where(c));
-	switch (n->type) {
-	case NODE_FILE:
-		return (check_content(c, e));
-	case NODE_DIR:
-		if (!n->has_subtree) {
-			error(c, "snapshot %.8s: %s: a folder without a list",
-			    c->snap, where(c));
-			return (0);
-		}
-		if ((rc = first_visit(c, &n->subtree, e)) <= 0)
-			return (rc);
-		if ((rc = treewalk_enter(&c->walk, NULL, &why)) != 0) {
-			if (err_ends_all(rc)) {
-				*e = why;
-				return (rc);
-			}
-			c->lacks = c->lacks || rc == ERR_ABSENT;
-			error(c, "snapshot %.8s: %s: %s", c->snap, where(c),
-			    why.text);
-			return (0);
-		}
-		c->stats->trees++;
-		return (0);
-	case NODE_OTHER:
-		error(c, "snapshot %.8s: %s: an entry of an unknown type",
-		    c->snap, where(c));
-		return (0);
-	default:
-		return (0);
-	}
-}
-
-static int
-walk_trees(struct check *c, struct err *e)
-{
-	struct err why = ERR_INIT;
-	int ev, rc = 0;
-
-	while ((ev = treewalk_next(&c->walk, &why)) != WALK_END) {
-		if (ev < 0) {
-			*e = why;
-			return (ev);
-		}
-		if (ev == WALK_BROKEN)
-			error(c, "snapshot %.8s: %s: %s", c->snap, where(c),
-			    why.text);
-		else if (ev == WALK_NODE)
-			rc = check_node(c, e);
-		if (rc != 0 || (rc = repo_stopped(c->r, e)) != 0)
-			return (rc);
-	}
-	return (0);
+	hint(cookie, "%s", text);
 }
 
 static int
 check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
 {
 	struct check *c = cookie;
-	struct err why = ERR_INIT;
-	int rc;
 
 	c->stats->snapshots++;
-	id_hex(&s->id, c->snap);
-	if ((rc = first_visit(c, &s->tree, e)) <= 0)
-		return (rc);
-	rc = treewalk_open(&c->walk, c->r, &s->tree, 0, &why);
-	if (rc == 0) {
-		c->stats->trees++;
-		rc = walk_trees(c, e);
-	} else if (err_ends_all(rc)) {
-		*e = why;
-	} else {
-		c->lacks = c->lacks || rc == ERR_ABSENT;
-		error(c, "snapshot %.8s: %s", c->snap, why.text);
-		rc = 0;
-	}
-	treewalk_close(&c->walk);
-	return (rc);
+	return (reach_snapshot(c->reach, &s->id, &s->tree, e));
 }
 
 static int
 check_snapshots(struct check *c, struct err *e)
 {
+	struct reach_opts o = { .wrong = on_wrong, .odd = on_odd,
+	    .cookie = c };
 	int rc;
 
 	c->o->phase(c->o->cookie, "checking snapshots, trees and blobs");
-	rc = marks_new(&c->seen, c->r->state->scratch,
-	    blobmap_records(c->r->map), MARKS_MEM, e);
-	if (rc != 0)
+	if ((rc = reach_open(&c->reach, c->r, &o, e)) != 0)
 		return (rc);
 	rc = snapshot_each(c->r, NULL, check_snapshot, c, NULL, e);
-	marks_free(c->seen);
+	c->lacks = reach_lacks(c->reach);
+	c->stats->trees = reach_trees(c->reach);
+	reach_close(c->reach);
 	return (rc);
 }
 

@@ -1,0 +1,46 @@
+#ifndef RUN_REACH_H
+#define RUN_REACH_H
+
+/*
+ * What snapshots need: walks their trees, each tree once however many snapshots
+ * name it, looks up every blob and marks it by its position in the blob map.
+ */
+
+#include "repo/repo.h"
+#include "state/marks.h"
+
+struct reach_opts {
+	bool data;           /* mark data blobs, too; trees are always */
+	/* Something is wrong: a blob or a tree that is missing, a list that
+	 * cannot be read. Something is odd and does no harm; may be NULL. Both
+	 * name snapshot and path. */
+	void (*wrong)(void *cookie, const char *text);
+	void (*odd)(void *cookie, const char *text);
+	void *cookie;
+};
+
+struct reach;
+
+/* Nothing is reached yet; r->map is loaded. */
+int reach_open(struct reach **ret, struct repo *r,
+    const struct reach_opts *opts, struct err *e);
+void reach_close(struct reach *x);
+
+/**
+ * reach_snapshot(x, snap, tree, e):
+ * Walk the snapshot ${snap} with the root ${tree}. What is wrong is told, the rest
+ * is walked all the same. Return 0 or ERR_*: the walk cannot go on.
+ */
+int reach_snapshot(struct reach *x, const struct id *snap,
+    const struct id *tree, struct err *e);
+
+/* Trees that were walked. */
+uint64_t reach_trees(const struct reach *x);
+
+/* Was there a blob or a tree that no index file names? */
+bool reach_lacks(const struct reach *x);
+
+/* The marks, which are the caller's from then on; nothing more can be walked. */
+struct marks *reach_take(struct reach *x);
+
+#endif /* RUN_REACH_H */
