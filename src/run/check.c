@@ -7,21 +7,17 @@
 #include <string.h>
 
 #include "base/rand.h"
-#include "base/sort.h"
 #include "base/thread.h"
 #include "repo/index.h"
 #include "repo/key.h"
 #include "repo/snapshot.h"
+#include "run/packs.h"
 #include "run/packscan.h"
 #include "run/reach.h"
 
 enum {
 	QUEUE = 16,
 	WORKERS_TOP = 16,
-	/* A sort record: id, whose word it is, size, number. */
-	REC_LEN = ID_LEN + 1 + 8 + 4,
-	INDEXED = 0,
-	STORED = 1,
 };
 
 struct check {
@@ -94,147 +90,33 @@ check_key(void *cookie, const struct id *id, uint64_t size, struct err *e)
 
 /* ---- packs: what the index names against what is stored ---- */
 
-/* Called for each pack that is stored, with what the index says of it. */
-typedef int each_pack(struct check *c, const struct id *id, uint64_t size,
-    const struct pack_info *indexed, void *cookie, struct err *e);
-
 static int
-add_stored(void *cookie, const struct id *id, uint64_t size, struct err *e)
+judge_pack(void *cookie, const struct pack_known *p, struct err *e)
 {
-	uint8_t rec[REC_LEN];
-
-	memcpy(rec, id->b, ID_LEN);
-	rec[ID_LEN] = STORED;
-	store_be64(rec + ID_LEN + 1, size);
-	store_le32(rec + ID_LEN + 9, 0);
-	return (sorter_add(cookie, rec, REC_LEN, e));
-}
-
-static int
-add_indexed(struct check *c, struct sorter *s, struct err *e)
-{
-	uint32_t i, n = blobmap_packs(c->r->map);
-	uint8_t rec[REC_LEN];
-	struct pack_info p;
-	int rc;
-
-	for (i = 0; i < n; i++) {
-		if ((rc = blobmap_pack(c->r->map, i, &p, e)) != 0)
-			return (rc);
-		memcpy(rec, p.id.b, ID_LEN);
-		rec[ID_LEN] = INDEXED;
-		store_be64(rec + ID_LEN + 1, p.size);
-		store_le32(rec + ID_LEN + 9, i);
-		if ((rc = sorter_add(s, rec, REC_LEN, e)) != 0)
-			return (rc);
-	}
-	return (0);
-}
-
-/* The packs known by one id, as they come out of the sorter. */
-struct group {
-	struct id id;
-	unsigned indexed;    /* how many descriptions */
-	struct pack_info info; /* the first of them */
-	bool differ;         /* the others say something else */
-	bool stored;
-	uint64_t size;       /* as stored */
-};
-
-static int
-judge_group(struct check *c, const struct group *g, each_pack *fn,
-    void *cookie, struct err *e)
-{
+	struct check *c = cookie;
 	char hex[ID_HEX + 1];
 
-	id_hex(&g->id, hex);
-	if (g->indexed > 0)
-		c->stats->packs++;
-	if (fn == NULL) {	/* the pass that judges */
-		if (g->differ)
-			error(c, "pack %s is described differently by two "
-			    "index files", hex);
-		else if (g->indexed > 1)
-			hint(c, "pack %.16s is named by several index files",
-			    hex);
-		if (g->indexed > 0 && !g->stored)
-			error(c, "pack %s is missing", hex);
-		else if (g->indexed > 0 && g->size != g->info.size)
-			error(c, "pack %s has %llu bytes, the index says %llu",
-			    hex, (unsigned long long)g->size,
-			    (unsigned long long)g->info.size);
-		if (g->indexed > 0 && g->info.data && g->info.tree)
-			hint(c, "pack %.16s holds data and trees", hex);
-		if (g->indexed == 0)
-			c->stats->orphans++;
+	(void)e;
+	if (p->indexed == 0) {
+		c->stats->orphans++;
 		return (0);
 	}
-	if (!g->stored)
-		return (0);
-	return (fn(c, &g->id, g->size, g->indexed > 0 ? &g->info : NULL,
-	    cookie, e));
-}
-
-static int
-join_record(struct check *c, struct group *g, const uint8_t *rec,
-    struct err *e)
-{
-	struct pack_info p;
-	int rc;
-
-	if (rec[ID_LEN] == STORED) {
-		g->stored = true;
-		g->size = load_be64(rec + ID_LEN + 1);
-		return (0);
-	}
-	rc = blobmap_pack(c->r->map, load_le32(rec + ID_LEN + 9), &p, e);
-	if (rc != 0)
-		return (rc);
-	if (g->indexed++ == 0)
-		g->info = p;
-	else if (p.blobs != g->info.blobs || p.sum != g->info.sum)
-		g->differ = true;
+	c->stats->packs++;
+	id_hex(&p->id, hex);
+	if (p->differ)
+		error(c, "pack %s is described differently by two index files",
+		    hex);
+	else if (p->indexed > 1)
+		hint(c, "pack %.16s is named by several index files", hex);
+	if (!p->stored)
+		error(c, "pack %s is missing", hex);
+	else if (p->size != p->info.size)
+		error(c, "pack %s has %llu bytes, the index says %llu", hex,
+		    (unsigned long long)p->size,
+		    (unsigned long long)p->info.size);
+	if (p->info.data && p->info.tree)
+		hint(c, "pack %.16s holds data and trees", hex);
 	return (0);
-}
-
-/* Join both lists by id; ${fn} NULL: judge, else call it for what is stored. */
-static int
-join_packs(struct check *c, each_pack *fn, void *cookie, struct err *e)
-{
-	struct group g = { .indexed = 0 };
-	struct sorter *s;
-	bool any = false;
-	const void *p;
-	size_t len;
-	int rc;
-
-	rc = sorter_new(&s, c->r->state->scratch,
-	    (size_t)CONFIG_SORT_KIB * 1024, sort_bytes, e);
-	if (rc != 0)
-		return (rc);
-	if ((rc = add_indexed(c, s, e)) != 0 ||
-	    (rc = repo_list(c->r, REPO_PACK, add_stored, s, e)) != 0)
-		goto out;
-	while ((rc = sorter_next(s, &p, &len, e)) > 0) {
-		if (any && memcmp(g.id.b, p, ID_LEN) != 0) {
-			if ((rc = judge_group(c, &g, fn, cookie, e)) != 0)
-				goto out;
-			any = false;
-		}
-		if (!any) {
-			memset(&g, 0, sizeof(g));
-			memcpy(g.id.b, p, ID_LEN);
-			any = true;
-		}
-		if ((rc = join_record(c, &g, p, e)) != 0)
-			goto out;
-	}
-	if (rc == 0 && any)
-		rc = judge_group(c, &g, fn, cookie, e);
-
-out:
-	sorter_free(s);
-	return (rc);
 }
 
 static int
@@ -242,7 +124,7 @@ check_packs(struct check *c, struct err *e)
 {
 
 	c->o->phase(c->o->cookie, "checking the packs");
-	return (join_packs(c, NULL, NULL, e));
+	return (packs_join(c->r, judge_pack, NULL, c, e));
 }
 
 /* When all snapshots were walked it is known what else there should be. */
@@ -309,7 +191,6 @@ check_snapshots(struct check *c, struct err *e)
 struct item {
 	struct id id;
 	uint64_t size;
-	bool indexed;
 	struct pack_info info;
 };
 
@@ -391,8 +272,8 @@ reader(void *cookie)
 	}
 	while (rc == 0 && next_item(rd, &it)) {
 		before = stats;
-		rc = packscan(&br, &it.id, it.size, it.indexed ? &it.info :
-		    NULL, tell_defect, rd, &stats, &e);
+		rc = packscan(&br, &it.id, it.size, &it.info, tell_defect, rd,
+		    &stats, &e);
 		meter_add(&c->o->meter->files, 1);
 		meter_add(&c->o->meter->bytes, stats.bytes - before.bytes);
 	}
@@ -426,19 +307,25 @@ chosen(struct reading *rd, const struct id *id, uint64_t size, bool *ret,
 	return (0);
 }
 
+/* Is there anything to read and to prove it by? Nothing refers to others. */
+static bool
+readable(const struct pack_known *p)
+{
+
+	return (p->stored && p->indexed > 0);
+}
+
 static int
-enqueue(struct check *c, const struct id *id, uint64_t size,
-    const struct pack_info *indexed, void *cookie, struct err *e)
+enqueue(void *cookie, const struct pack_known *p, struct err *e)
 {
 	struct reading *rd = cookie;
 	struct item *it;
 	bool take;
 	int rc;
 
-	(void)c;
-	if (indexed == NULL)	/* nothing refers to it */
+	if (!readable(p))
 		return (0);
-	if ((rc = chosen(rd, id, size, &take, e)) != 0 || !take)
+	if ((rc = chosen(rd, &p->id, p->size, &take, e)) != 0 || !take)
 		return (rc);
 	pthread_mutex_lock(&rd->lock);
 	while (rd->n == QUEUE && rd->rc == 0)
@@ -448,10 +335,9 @@ enqueue(struct check *c, const struct id *id, uint64_t size,
 		*e = rd->why;
 	} else {
 		it = &rd->item[(rd->first + rd->n++) % QUEUE];
-		it->id = *id;
-		it->size = size;
-		it->indexed = true;
-		it->info = *indexed;
+		it->id = p->id;
+		it->size = p->size;
+		it->info = p->info;
 		rd->packs++;
 		pthread_cond_signal(&rd->more);
 	}
@@ -460,16 +346,13 @@ enqueue(struct check *c, const struct id *id, uint64_t size,
 }
 
 static int
-add_size(struct check *c, const struct id *id, uint64_t size,
-    const struct pack_info *indexed, void *cookie, struct err *e)
+add_size(void *cookie, const struct pack_known *p, struct err *e)
 {
 	struct reading *rd = cookie;
 
-	(void)c;
-	(void)id;
 	(void)e;
-	if (indexed != NULL) {
-		rd->total += size;
+	if (readable(p)) {
+		rd->total += p->size;
 		rd->packs++;
 	}
 	return (0);
@@ -497,11 +380,9 @@ static int
 measure(struct reading *rd, struct err *e)
 {
 	const struct check_opts *o = rd->c->o;
-	uint64_t packs = rd->c->stats->packs;
 	int rc;
 
-	rc = join_packs(rd->c, add_size, rd, e);
-	rd->c->stats->packs = packs;
+	rc = packs_join(rd->c->r, add_size, NULL, rd, e);
 	rd->left = o->share_bytes != 0 ? o->share_bytes :
 	    (uint64_t)(o->share * (double)rd->total);
 	if (o->read == CHECK_READ_ALL) {
@@ -520,7 +401,6 @@ static int
 read_packs(struct check *c, struct err *e)
 {
 	struct reading *rd;
-	uint64_t packs = c->stats->packs;
 	unsigned i;
 	int rc;
 
@@ -532,7 +412,7 @@ read_packs(struct check *c, struct err *e)
 	pthread_cond_init(&rd->more, NULL);
 	pthread_cond_init(&rd->room, NULL);
 	if ((rc = measure(rd, e)) == 0 && (rc = start_readers(rd, e)) == 0)
-		rc = join_packs(c, enqueue, rd, e);
+		rc = packs_join(c->r, enqueue, NULL, rd, e);
 	pthread_mutex_lock(&rd->lock);
 	rd->closed = true;
 	pthread_cond_broadcast(&rd->more);
@@ -543,7 +423,6 @@ read_packs(struct check *c, struct err *e)
 		rc = rd->rc;
 		*e = rd->why;
 	}
-	c->stats->packs = packs;
 	c->stats->packs_read = rd->packs;
 	c->stats->blobs_read = rd->stats.blobs;
 	c->stats->bytes_read = rd->stats.bytes;
