@@ -295,6 +295,26 @@ packer_commit(struct packer *pk, size_t len)
 	pk->len += len;
 }
 
+int
+packer_squeeze(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
+    size_t len, bool end, struct err *e)
+{
+	struct span in = { (uint8_t *)(uintptr_t)p, len, 0 }, out;
+	uint8_t *room;
+	size_t room_len;
+	int rc, done;
+
+	do {
+		if ((rc = packer_room(pk, &room, &room_len, e)) != 0)
+			return (rc);
+		out = (struct span){ room, room_len, 0 };
+		if ((done = zstd_pack_run(z, &in, &out, end, e)) < 0)
+			return (done);
+		packer_commit(pk, out.at);
+	} while (!done);
+	return (0);
+}
+
 static int
 list_blob(struct packer *pk, const struct pack_entry *x, struct err *e)
 {

@@ -11,6 +11,7 @@
 #include "base/spill.h"
 #include "crypto/sha256.h"
 #include "repo/repo.h"
+#include "stream/zstd.h"
 
 /* A header may be 16 MiB; 60,000 entries keep ours far from it. */
 #define PACK_BLOBS_MAX 60000
@@ -105,6 +106,10 @@ int packer_begin(struct packer *pk, bool revocable, struct err *e);
 int packer_room(struct packer *pk, uint8_t **ret, size_t *ret_len,
     struct err *e);
 void packer_commit(struct packer *pk, size_t len);
+
+/* Compress ${len} bytes into the blob; with ${end} finish the frame of ${z}. */
+int packer_squeeze(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
+    size_t len, bool end, struct err *e);
 
 /* The blob is complete; its stored length is filled into ${x}. */
 int packer_end(struct packer *pk, struct pack_entry *x, struct err *e);

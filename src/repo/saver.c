@@ -142,28 +142,7 @@ pack_full(const struct saver *s, const struct packer *pk)
 
 /* ---- one blob into a pack ---- */
 
-/* Compress ${p} into the packer; with ${end} finish the frame. */
-static int
-pack_piece(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
-    size_t len, bool end, struct err *e)
-{
-	struct span in = { (uint8_t *)(uintptr_t)p, len, 0 }, out;
-	uint8_t *room;
-	size_t room_len;
-	int rc, done;
-
-	do {
-		if ((rc = packer_room(pk, &room, &room_len, e)) != 0)
-			return (rc);
-		out = (struct span){ room, room_len, 0 };
-		if ((done = zstd_pack_run(z, &in, &out, end, e)) < 0)
-			return (done);
-		packer_commit(pk, out.at);
-	} while (!done);
-	return (0);
-}
-
-/* The same without compression. */
+/* Seal ${p} as it is into the packer. */
 static int
 copy_piece(struct packer *pk, const uint8_t *p, size_t len, struct err *e)
 {
@@ -216,7 +195,7 @@ put_piece(struct worker *w, const uint8_t *p, size_t len, bool end,
 {
 
 	if (compressing(w))
-		return (pack_piece(&w->packer, w->z, p, len, end, e));
+		return (packer_squeeze(&w->packer, w->z, p, len, end, e));
 	return (copy_piece(&w->packer, p, len, e));
 }
 
@@ -555,7 +534,7 @@ pack_part(void *cookie, const void *p, size_t len, struct err *e)
 
 	if (s->tree_z == NULL)
 		return (copy_piece(&s->trees, p, len, e));
-	return (pack_piece(&s->trees, s->tree_z, p, len, false, e));
+	return (packer_squeeze(&s->trees, s->tree_z, p, len, false, e));
 }
 
 int
@@ -585,7 +564,7 @@ saver_tree(struct saver *s, struct spill *text, uint64_t from, uint64_t to,
 	if ((rc = packer_begin(&s->trees, false, e)) != 0 ||
 	    (rc = each_part(text, from, to, pack_part, s, e)) != 0)
 		return (rc);
-	if (s->tree_z != NULL && (rc = pack_piece(&s->trees, s->tree_z, NULL,
+	if (s->tree_z != NULL && (rc = packer_squeeze(&s->trees, s->tree_z, NULL,
 	    0, true, e)) != 0)
 		return (rc);
 	return (end_blob(s, &s->trees, &x, to - from, e));

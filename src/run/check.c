@@ -172,8 +172,8 @@ check_snapshot(void *cookie, const struct snapshot *s, struct err *e)
 static int
 check_snapshots(struct check *c, struct err *e)
 {
-	struct reach_opts o = { .wrong = on_wrong, .odd = on_odd,
-	    .cookie = c };
+	struct reach_opts o = { .missing = on_wrong, .wrong = on_wrong,
+	    .odd = on_odd, .cookie = c };
 	int rc;
 
 	c->o->phase(c->o->cookie, "checking snapshots, trees and blobs");

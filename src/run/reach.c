@@ -59,7 +59,7 @@ where(const struct reach *x)
 }
 
 /* At the present node. */
-#define wrong(x, fmt, ...) tell(x, (x)->o->wrong, \
+#define tell_node(x, fn, fmt, ...) tell(x, (x)->o->fn, \
     "snapshot %.8s: %s: " fmt, (x)->snap, where(x), __VA_ARGS__)
 
 /* ---- blobs ---- */
@@ -123,7 +123,7 @@ reach_content(struct reach *x, struct err *e)
 	int rc;
 
 	if (!n->has_content) {
-		wrong(x, "%s", "a file without a list of blobs");
+		tell_node(x, wrong, "%s", "a file without a list of blobs");
 		return (0);
 	}
 	content_begin(&r, &x->walk.ts, n);
@@ -132,13 +132,14 @@ reach_content(struct reach *x, struct err *e)
 			return (rc);
 		x->lacks = x->lacks || rc == 0;
 		if (rc == 0)
-			wrong(x, "blob %s is missing", id_hex(&id, hex));
+			tell_node(x, missing, "blob %s is missing",
+			    id_hex(&id, hex));
 		else
 			size += plain;
 	}
 	if (rc == 0 && size != n->size && i == n->n_content)
-		tell(x, x->o->odd, "snapshot %.8s: %s: its size and its "
-		    "blobs' do not agree", x->snap, where(x));
+		tell_node(x, odd, "%s", "its size and its blobs' do not "
+		    "agree");
 	return (rc);
 }
 
@@ -149,7 +150,7 @@ reach_folder(struct reach *x, struct err *e)
 	int rc;
 
 	if (!x->walk.node.has_subtree) {
-		wrong(x, "%s", "a folder without a list");
+		tell_node(x, missing, "%s", "a folder without a list");
 		return (0);
 	}
 	if ((rc = first_visit(x, &x->walk.node.subtree, e)) <= 0)
@@ -161,7 +162,7 @@ reach_folder(struct reach *x, struct err *e)
 		return (rc);
 	} else {
 		x->lacks = x->lacks || rc == ERR_ABSENT;
-		wrong(x, "%s", why.text);
+		tell_node(x, missing, "%s", why.text);
 	}
 	return (0);
 }
@@ -172,14 +173,14 @@ reach_node(struct reach *x, struct err *e)
 	const struct node *n = &x->walk.node;
 
 	if (!node_name_ok(n))
-		wrong(x, "%s", "a name that no file may have");
+		tell_node(x, wrong, "%s", "a name that no file may have");
 	switch (n->type) {
 	case NODE_FILE:
 		return (reach_content(x, e));
 	case NODE_DIR:
 		return (reach_folder(x, e));
 	case NODE_OTHER:
-		wrong(x, "%s", "an entry of an unknown type");
+		tell_node(x, wrong, "%s", "an entry of an unknown type");
 		return (0);
 	default:
 		return (0);
@@ -198,7 +199,7 @@ walk_trees(struct reach *x, struct err *e)
 			return (ev);
 		}
 		if (ev == WALK_BROKEN)
-			tell(x, x->o->wrong, "snapshot %.8s: the list of %s: "
+			tell(x, x->o->missing, "snapshot %.8s: the list of %s: "
 			    "%s", x->snap, where(x), why.text);
 		else if (ev == WALK_NODE)
 			rc = reach_node(x, e);
@@ -269,7 +270,7 @@ reach_snapshot(struct reach *x, const struct id *snap, const struct id *tree,
 		*e = why;
 	} else {
 		x->lacks = x->lacks || rc == ERR_ABSENT;
-		tell(x, x->o->wrong, "snapshot %.8s: %s", x->snap, why.text);
+		tell(x, x->o->missing, "snapshot %.8s: %s", x->snap, why.text);
 		rc = 0;
 	}
 	treewalk_close(&x->walk);

@@ -11,9 +11,10 @@
 
 struct reach_opts {
 	bool data;           /* mark data blobs, too; trees are always */
-	/* Something is wrong: a blob or a tree that is missing, a list that
-	 * cannot be read. Something is odd and does no harm; may be NULL. Both
-	 * name snapshot and path. */
+	/* Each names snapshot and path, and may be NULL: something needed is
+	 * missing or cannot be read; an entry is not what it should be; it is
+	 * odd, and does no harm. */
+	void (*missing)(void *cookie, const char *text);
 	void (*wrong)(void *cookie, const char *text);
 	void (*odd)(void *cookie, const char *text);
 	void *cookie;
