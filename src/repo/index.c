@@ -320,9 +320,12 @@ offer(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	return (blobmap_offer(r->map, id, e));
 }
 
+/* What to do about an index file that is damaged. */
+enum damage { DAMAGE_ENDS, DAMAGE_ADOPTS, DAMAGE_SKIPS };
+
 /* Load what the map lacks; ${*ret_bad} counts the files that are damaged. */
 static int
-load_missing(struct repo *r, bool for_writing, unsigned *ret_bad,
+load_missing(struct repo *r, enum damage damage, unsigned *ret_bad,
     struct err *e)
 {
 	struct id id;
@@ -333,14 +336,15 @@ load_missing(struct repo *r, bool for_writing, unsigned *ret_bad,
 		rc = index_parse(r, &id, &map_events, r, e);
 		if (rc == 0)
 			continue;
-		if (rc != ERR_CORRUPT || for_writing) {
+		if (rc != ERR_CORRUPT || damage == DAMAGE_ENDS) {
 			if (rc == ERR_CORRUPT)
 				(void)err_hint(e, "'garner repair index' makes "
 				    "it again from the packs; nothing is lost");
 			return (rc);
 		}
-		repo_damaged(r, e, "reading the packs it may have named "
-		    "instead");
+		repo_damaged(r, e, damage == DAMAGE_ADOPTS ?
+		    "reading the packs it may have named instead" :
+		    "it is passed over");
 		if ((rc = blobmap_skip(r->map, e)) != 0)
 			return (rc);
 		++*ret_bad;
@@ -419,7 +423,7 @@ out:
 }
 
 static int
-load_index(struct repo *r, bool for_writing, bool anew, struct err *e)
+load_index(struct repo *r, enum damage damage, bool anew, struct err *e)
 {
 	static const struct blobmap_budget budget = {
 		.sort = (size_t)CONFIG_SORT_KIB * 1024,
@@ -436,9 +440,9 @@ load_index(struct repo *r, bool for_writing, bool anew, struct err *e)
 		blobmap_forget(r->map);
 	if ((rc = repo_list(r, REPO_INDEX, offer, r, e)) != 0 ||
 	    (rc = blobmap_settle(r->map, &missing, e)) != 0 ||
-	    (rc = load_missing(r, for_writing, &r->bad_indexes,
-	    e)) != 0 ||
-	    (r->bad_indexes > 0 && (rc = adopt_unnamed(r, e)) != 0) ||
+	    (rc = load_missing(r, damage, &r->bad_indexes, e)) != 0 ||
+	    (r->bad_indexes > 0 && damage == DAMAGE_ADOPTS &&
+	    (rc = adopt_unnamed(r, e)) != 0) ||
 	    (rc = blobmap_commit(r->map, e)) != 0) {
 		blobmap_close(r->map);
 		r->map = NULL;
@@ -450,14 +454,22 @@ int
 repo_load_index(struct repo *r, bool for_writing, struct err *e)
 {
 
-	return (r->map != NULL ? 0 : load_index(r, for_writing, false, e));
+	return (r->map != NULL ? 0 : load_index(r, for_writing ? DAMAGE_ENDS :
+	    DAMAGE_ADOPTS, false, e));
 }
 
 int
 repo_reload_index(struct repo *r, struct err *e)
 {
 
-	return (load_index(r, false, true, e));
+	return (load_index(r, DAMAGE_ADOPTS, true, e));
+}
+
+int
+repo_load_index_files(struct repo *r, struct err *e)
+{
+
+	return (load_index(r, DAMAGE_SKIPS, false, e));
 }
 
 /* ---- writing ---- */

@@ -23,6 +23,9 @@ int repo_load_index(struct repo *r, bool for_writing, struct err *e);
  * index file is read. Nothing may have been loaded before. */
 int repo_reload_index(struct repo *r, struct err *e);
 
+/* What the index files say that can be read, and nothing else: to mend them. */
+int repo_load_index_files(struct repo *r, struct err *e);
+
 /**
  * index_parse(r, id, ev, cookie, e):
  * Read one index file: for each pack begin, its blobs, and its end with its id

@@ -460,9 +460,8 @@ make_folders(struct store *store, struct err *e)
 	return (store_prepare(store, dirs, e));
 }
 
-/* The config is last: with it there is a repository. */
 static int
-write_config(struct repo *r, struct err *e)
+write_config(struct repo *r, unsigned flags, struct err *e)
 {
 	struct buf sealed = BUF_INIT(CONFIG_MAX);
 	char json[256], hex[ID_HEX + 1];
@@ -477,7 +476,7 @@ write_config(struct repo *r, struct err *e)
 	if ((rc = doc_seal(r, json, (size_t)len, &sealed, &ignored, e)) == 0 &&
 	    (rc = store_create(r->store, "", &put, e)) == 0 &&
 	    (rc = put_write(put, sealed.p, sealed.len, e)) == 0)
-		rc = put_publish(put, "config", PUT_NEW, e);
+		rc = put_publish(put, "config", flags, e);
 	put_free(put);
 	buf_free(&sealed);
 	return (rc);
@@ -523,7 +522,8 @@ repo_init(struct store *store, struct state_dir *state,
 	    (rc = key_add(store, &key, &slot, e)) != 0)
 		goto out;
 	seal_key_init(&r.key, master);
-	if ((rc = write_config(&r, e)) == 0)
+	/* The config is last: with it there is a repository. */
+	if ((rc = write_config(&r, PUT_NEW, e)) == 0)
 		*ret_id = r.id;
 	else
 		take_back(&r, &slot);
@@ -531,5 +531,16 @@ repo_init(struct store *store, struct state_dir *state,
 out:
 	seal_key_wipe(&r.key);
 	wipe(master, sizeof(master));
+	return (rc);
+}
+
+int
+repo_upgrade(struct repo *r, struct err *e)
+{
+	int rc;
+
+	r->version = 2;
+	if ((rc = write_config(r, 0, e)) != 0)
+		r->version = 1;
 	return (rc);
 }

@@ -87,6 +87,14 @@ int repo_init(struct store *store, struct state_dir *state,
     const struct repo_init *init, struct id *ret_id, struct err *e);
 
 /**
+ * repo_upgrade(r, e):
+ * Make a repository of version 1 one of version 2: a new config takes the place of
+ * the old one at once. What is stored stays as it is. After a failure it is of
+ * version 1 as before.
+ */
+int repo_upgrade(struct repo *r, struct err *e);
+
+/**
  * repo_name(kind, id, ret):
  * The object's name in the store: "data/ab/abcd...", "keys/...". Return ${ret}.
  */

@@ -10,6 +10,10 @@ enum {
 	IDS_WINDOW = 16384,
 	STAYS = 0,
 	REPLACED = 1,
+
+	/* Values of the table of packs. */
+	PACK_GONE = 1,
+	PACK_STAYS = 2,
 };
 
 static int
@@ -43,7 +47,7 @@ reindex_open(struct reindex *x, struct repo *r, struct err *e)
 	x->r = r;
 	if ((rc = spill_open(&x->old, dir, IDS_WINDOW, e)) != 0 ||
 	    (rc = spill_open(&x->fresh, dir, IDS_WINDOW, e)) != 0 ||
-	    (rc = pagemap_new(&x->gone, dir, e)) != 0 ||
+	    (rc = pagemap_new(&x->packs, dir, e)) != 0 ||
 	    (rc = index_writer_open(&x->w, r, e)) != 0)
 		return (rc);
 	x->w.wrote = note_fresh;
@@ -57,8 +61,8 @@ reindex_close(struct reindex *x)
 
 	spill_close(&x->old);
 	spill_close(&x->fresh);
-	pagemap_free(x->gone);
-	x->gone = NULL;
+	pagemap_free(x->packs);
+	x->packs = NULL;
 	index_writer_close(&x->w);
 }
 
@@ -67,7 +71,15 @@ reindex_gone(struct reindex *x, const struct id *pack, struct err *e)
 {
 
 	x->n_gone++;
-	return (pagemap_put(x->gone, pack->b, 1, e));
+	return (pagemap_put(x->packs, pack->b, PACK_GONE, e));
+}
+
+int
+reindex_stays(struct reindex *x, const struct id *pack, struct err *e)
+{
+
+	x->n_stay++;
+	return (pagemap_put(x->packs, pack->b, PACK_STAYS, e));
 }
 
 /* ---- one old file, read into the writer ---- */
@@ -90,16 +102,28 @@ on_blob(void *cookie, const struct pack_entry *b, uint32_t offset,
 	return (index_writer_blob(&x->w, b, offset, e));
 }
 
+/* Is the pack that was read kept? 1, 0, or ERR_*. */
+static int
+keeps(struct reindex *x, const struct id *id, struct err *e)
+{
+	uint64_t known = 0;
+	int rc;
+
+	if ((rc = pagemap_find(x->packs, id->b, &known, e)) < 0)
+		return (rc);
+	return (x->what == REINDEX_NEEDED ? known != PACK_GONE :
+	    known == PACK_STAYS);
+}
+
 static int
 on_pack_end(void *cookie, const struct id *id, struct err *e)
 {
 	struct reindex *x = cookie;
-	uint64_t one;
 	int rc;
 
-	if ((rc = pagemap_find(x->gone, id->b, &one, e)) < 0)
+	if ((rc = keeps(x, id, e)) < 0)
 		return (rc);
-	if (rc > 0) {
+	if (rc == 0) {
 		x->touched = true;
 		index_writer_drop(&x->w);
 	} else if ((rc = index_writer_end(&x->w, id, e)) != 0) {
@@ -121,6 +145,8 @@ take_file(struct reindex *x, const struct id *id, bool mend, struct err *e)
 	struct index_mark mark = index_writer_mark(&x->w);
 	int rc;
 
+	if (x->what == REINDEX_ALL && x->n_stay == 0)
+		return (1);
 	x->touched = false;
 	x->blobs = 0;
 	rc = index_parse(x->r, id, &events, x, e);
@@ -131,7 +157,8 @@ take_file(struct reindex *x, const struct id *id, bool mend, struct err *e)
 	}
 	if (rc != 0)
 		return (rc);
-	if (x->touched || x->blobs < INDEX_BLOBS_MAX)
+	if (x->what == REINDEX_ALL || x->touched ||
+	    x->blobs < INDEX_BLOBS_MAX)
 		return (1);
 	index_writer_back(&x->w, &mark);
 	return (0);
@@ -146,12 +173,12 @@ reindex_write(struct reindex *x, enum reindex_what what, bool mend,
 	struct id id;
 	int rc;
 
+	x->what = what;
 	for (at = 0; at < end; at += OLD_LEN) {
 		if ((rc = spill_read(&x->old, at, rec, OLD_LEN, e)) != 0)
 			return (rc);
 		memcpy(id.b, rec, ID_LEN);
-		rc = what == REINDEX_ALL ? 1 : take_file(x, &id, mend, e);
-		if (rc < 0)
+		if ((rc = take_file(x, &id, mend, e)) < 0)
 			return (rc);
 		if (rc == 0)
 			continue;

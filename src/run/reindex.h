@@ -13,12 +13,19 @@
 #include "repo/repo.h"
 #include "state/marks.h"
 
+enum reindex_what {
+	REINDEX_NEEDED,      /* files that name packs that are gone, and those
+				that are not full */
+	REINDEX_ALL,         /* all, and only what reindex_stays named is kept */
+};
+
 struct reindex {
 	struct repo *r;
 	struct spill old;    /* ids of the files there were, each with a flag */
 	struct spill fresh;  /* ids of those that were written */
-	struct pagemap *gone; /* packs not to be named: half of their ids */
-	uint64_t n_gone;
+	struct pagemap *packs; /* half of their ids, and what is known of them */
+	uint64_t n_gone, n_stay;
+	enum reindex_what what;
 	struct index_writer w; /* packs may be added to it before the writing */
 	unsigned files, replaced; /* there were; have been replaced */
 
@@ -34,13 +41,13 @@ struct reindex {
 int reindex_open(struct reindex *x, struct repo *r, struct err *e);
 void reindex_close(struct reindex *x);
 
-/* The index files that are written will not name this pack. */
+/**
+ * reindex_gone(x, pack, e), reindex_stays(x, pack, e):
+ * The index files that are written will not name this pack; or, with REINDEX_ALL,
+ * will say of this pack what the old ones say.
+ */
 int reindex_gone(struct reindex *x, const struct id *pack, struct err *e);
-
-enum reindex_what {
-	REINDEX_NEEDED,      /* files that name such packs, and small ones */
-	REINDEX_ALL,         /* all, and nothing of what they say is kept */
-};
+int reindex_stays(struct reindex *x, const struct id *pack, struct err *e);
 
 /**
  * reindex_write(x, what, mend, e):

@@ -125,6 +125,7 @@ record_at(struct worker *w, uint64_t at, struct pack_entry *ret,
 	return (0);
 }
 
+/* What comes next; the same said twice is said once. */
 static int
 read_ahead(struct repack *rp, struct err *e)
 {
@@ -132,8 +133,10 @@ read_ahead(struct repack *rp, struct err *e)
 	size_t len;
 	int rc;
 
-	if ((rc = sorter_next(rp->blobs, &p, &len, e)) < 0)
-		return (rc);
+	do {
+		if ((rc = sorter_next(rp->blobs, &p, &len, e)) < 0)
+			return (rc);
+	} while (rc > 0 && rp->any && memcmp(rp->next, p, REC_LEN) == 0);
 	rp->any = rc > 0;
 	if (rp->any)
 		memcpy(rp->next, p, REC_LEN);
