@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/sort.h"
 #include "state/blobmap.h"
+#include "state/marks.h"
 #include "unit/rng.h"
 #include "unit/scratch.h"
 
@@ -51,6 +52,7 @@ static struct blob {
 static struct pack {
 	struct pack_info info;
 	unsigned index, first, n;
+	bool gone;           /* although its index file is there */
 } packs[PACKS];
 
 static struct index {
@@ -71,7 +73,7 @@ make_pack(uint64_t *seed, unsigned index, unsigned most)
 	rng_fill(seed, p->info.id.b, ID_LEN);
 	store_le32(p->info.id.b + 28, n_packs);
 	p->info.size = 36;
-	p->info.data = p->info.tree = false;
+	p->info.data = p->info.tree = p->gone = false;
 	p->index = index;
 	p->first = n_blobs;
 	p->n = p->info.blobs = 1 + (unsigned)rng_below(seed, most);
@@ -130,7 +132,7 @@ static bool
 pack_there(unsigned no)
 {
 
-	return (indexes[packs[no].index].there);
+	return (indexes[packs[no].index].there && !packs[no].gone);
 }
 
 static unsigned
@@ -161,6 +163,8 @@ feed(struct blobmap *m, const struct index *x, struct err *e)
 	int rc;
 
 	for (p = x->first; p < x->first + x->n; p++) {
+		if (packs[p].gone)
+			continue;
 		if ((rc = blobmap_pack_begin(m, e)) != 0)
 			return (rc);
 		/* The id comes first, in the middle or last. */
@@ -372,6 +376,36 @@ scan_one(void *cookie, uint64_t pos, const struct record *r, struct err *e)
 	return (0);
 }
 
+/* The same in the order of ids: each position once. */
+struct merged {
+	struct scan scan;
+	struct id last;
+	enum blob_type type;
+	bool seen[BLOBS];
+};
+
+static int
+merge_one(void *cookie, uint64_t pos, const struct record *r, struct err *e)
+{
+	struct merged *g = cookie;
+	struct blob b = { .r = *r };
+	int rc, c = g->scan.n > 0 ? id_cmp(&g->last, &r->id) : -1;
+
+	if (c > 0 || (c == 0 && g->type > r->where.type) || pos >= BLOBS ||
+	    g->seen[pos])
+		g->scan.wrong = true;
+	else
+		g->seen[pos] = true;
+	g->scan.n++;
+	g->last = r->id;
+	g->type = r->where.type;
+	if ((rc = place_ok(g->scan.m, &b, &r->where, e)) < 0)
+		return (rc);
+	if (rc == 0)
+		g->scan.wrong = true;
+	return (0);
+}
+
 /*
  * Ask for each ${every}-th blob, and for one that nobody has. 0 when all that is
  * said is true and complete, 1 when it is true but the map said ERR_CORRUPT in
@@ -383,6 +417,7 @@ verify(struct blobmap *m, unsigned every)
 	unsigned i, n_p, n_b;
 	struct err e = ERR_INIT;
 	struct scan s = { m, 0, false };
+	static struct merged g;
 	struct where w;
 	struct id id;
 	uint64_t pos, seed = ~(uint64_t)every;
@@ -429,6 +464,13 @@ verify(struct blobmap *m, unsigned every)
 	if (rc == ERR_CORRUPT)
 		corrupt = 1;
 	else if (rc != 0 || s.n != n_b || s.wrong)
+		return (-1);
+	memset(&g, 0, sizeof(g));
+	g.scan.m = m;
+	rc = blobmap_merge(m, merge_one, &g, &e);
+	if (rc == ERR_CORRUPT)
+		corrupt = 1;
+	else if (rc != 0 || g.scan.n != n_b || g.scan.wrong)
 		return (-1);
 	return (corrupt);
 }
@@ -1188,6 +1230,111 @@ test_reader_stays(void **state)
 	blobmap_close(m);
 }
 
+/* ---- tests: packs are removed ---- */
+
+/*
+ * Remove some packs and replace the index files that name them, or merge two of
+ * them; ${*ret_held} is what a renewed map holds then.
+ */
+static void
+remove_some(uint64_t *seed, unsigned one_in, struct sorter **ret_held)
+{
+	struct err e = ERR_INIT;
+	bool touched[INDEXES] = { false };
+	unsigned i;
+
+	for (i = 0; i < n_packs; i++) {
+		if (pack_there(i) && rng_below(seed, one_in) == 0) {
+			packs[i].gone = true;
+			touched[packs[i].index] = true;
+		}
+	}
+	assert_ok(sorter_new(ret_held, dir, 128 * KIB, sort_bytes, &e), &e);
+	for (i = 0; i < n_indexes; i++) {
+		if (touched[i])
+			rng_fill(seed, indexes[i].id.b, ID_LEN);
+		if (indexes[i].there)
+			assert_ok(sorter_add(*ret_held, indexes[i].id.b,
+			    ID_LEN, &e), &e);
+	}
+}
+
+/* The numbers of the packs that are gone. */
+static struct marks *
+gone_marks(struct blobmap *m)
+{
+	struct err e = ERR_INIT;
+	struct pack_info info;
+	struct marks *gone;
+	uint32_t no;
+
+	assert_ok(marks_new(&gone, dir, blobmap_packs(m) + 1, 4096, &e), &e);
+	for (no = 0; no < blobmap_packs(m); no++) {
+		assert_ok(blobmap_pack(m, no, &info, &e), &e);
+		if (packs[load_le32(info.id.b + 28)].gone)
+			assert_rc(marks_set(gone, no, &e), 1, &e);
+	}
+	return (gone);
+}
+
+static void
+test_renew(void **state)
+{
+	struct err e = ERR_INIT;
+	uint64_t seed = 20, n;
+	struct sorter *held;
+	struct blobmap *m;
+	struct marks *gone;
+	unsigned round;
+
+	(void)state;
+	grow(&seed, 8, 60);
+	load_and_verify(8, 1);
+	for (round = 0; round < 12; round++) {
+		/* Several runs, of different sizes. */
+		grow(&seed, 1 + round % 3, round % 2 == 0 ? 60 : 3);
+		load_and_verify(1 + round % 3, 1);
+		assert_ok(load(&m, &n, &e), &e);
+		assert_int_equal(n, 0);
+		remove_some(&seed, round == 7 ? 1 : 4, &held);
+		gone = gone_marks(m);
+		assert_ok(blobmap_renew(m, gone, held, &e), &e);
+		marks_free(gone);
+		sorter_free(held);
+		blobmap_close(m);
+		/* Nothing is missing, and it is one run. */
+		load_and_verify(0, 1);
+		assert_int_equal(names("run-", 0, NULL), 1);
+		assert_int_equal(names("packs-", 0, NULL), 1);
+	}
+}
+
+/* Another process was quicker: its map stays. */
+static void
+test_renew_late(void **state)
+{
+	struct err e = ERR_INIT;
+	uint64_t seed = 21, n;
+	struct sorter *held;
+	struct blobmap *m, *other;
+	struct marks *gone;
+
+	(void)state;
+	grow(&seed, 8, 60);
+	load_and_verify(8, 1);
+	assert_ok(load(&m, &n, &e), &e);
+	remove_some(&seed, 3, &held);
+	gone = gone_marks(m);
+	assert_ok(load(&other, &n, &e), &e);
+	assert_int_equal(n, 8);
+	blobmap_close(other);
+	assert_ok(blobmap_renew(m, gone, held, &e), &e);
+	marks_free(gone);
+	sorter_free(held);
+	blobmap_close(m);
+	load_and_verify(0, 1);
+}
+
 /* ---- tests: death and full disks ---- */
 
 /* Each of these, from the moment that it counts, may be the last. */
@@ -1287,6 +1434,44 @@ test_death(void **state)
 	load_and_verify(0, 1);
 }
 
+/* A renewal that is cut leaves the map of before, or its own; both serve. */
+static void
+test_renew_death(void **state)
+{
+	struct err e = ERR_INIT;
+	uint64_t seed = 22, n;
+	struct sorter *held;
+	struct blobmap *m;
+	struct marks *gone;
+	bool dies = true;
+	int status;
+	pid_t pid;
+	long at;
+
+	(void)state;
+	grow(&seed, 20, 60);
+	for (at = 1; dies; at++) {
+		assert_ok(load(&m, &n, &e), &e);
+		remove_some(&seed, 20, &held);
+		gone = gone_marks(m);
+		assert_true((pid = fork()) != -1);
+		if (pid == 0) {
+			steps_left = at;
+			_exit(blobmap_renew(m, gone, held, &e) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		dies = WIFSIGNALED(status);
+		assert_true(dies || status == 0);
+		marks_free(gone);
+		sorter_free(held);
+		blobmap_close(m);
+		assert_ok(load(&m, &n, &e), &e);
+		assert_int_equal(verify(m, 1), 0);
+		blobmap_close(m);
+	}
+	assert_true(at > 8);
+}
+
 static void
 test_full_disk(void **state)
 {
@@ -1382,11 +1567,14 @@ main(void)
 		TEST(test_damaged_runs),
 		TEST(test_damaged_packs),
 		TEST(test_damaged_merge),
+		TEST(test_renew),
+		TEST(test_renew_late),
 		TEST(test_claims),
 		TEST(test_claims_stuck),
 		TEST(test_processes),
 		TEST(test_reader_stays),
 		TEST(test_death),
+		TEST(test_renew_death),
 		TEST(test_full_disk),
 		TEST(test_memory),
 	};
