@@ -529,6 +529,71 @@ test_packer(void **state)
 	free(s.p);
 }
 
+/* Sealed bytes from elsewhere, among blobs that are sealed here. */
+static void
+test_copies(void **state)
+{
+	enum { BLOBS = 9, MOST = 300000 };
+	static const size_t len[BLOBS] = { 32, 33, 70000, 131072, MOST, 131071,
+	    40, 65536, 131073 };
+	uint8_t *bytes = malloc(MOST);
+	struct stored s = { malloc(4 << 20), 0, 4 << 20 };
+	struct pack_entry x[BLOBS];
+	struct pack_done done;
+	struct packer pk;
+	struct named n = { .n = 0 };
+	struct err e = ERR_INIT;
+	uint64_t seed = 6, same;
+	char name[STORE_NAME_MAX];
+	unsigned i;
+	size_t half;
+
+	(void)state;
+	assert_non_null(bytes);
+	assert_non_null(s.p);
+	assert_ok(packer_open(&pk, &r, false, &e), &e);
+	for (i = 0; i < BLOBS; i++) {
+		memset(&x[i], 0, sizeof(x[i]));
+		x[i].length = (uint32_t)len[i];
+		x[i].plain = i % 2 * 77;
+		x[i].type = i % 3 == 0 ? BLOB_TREE : BLOB_DATA;
+		rng_fill(&seed, x[i].id.b, ID_LEN);
+		/* One that turns out to be damaged is taken back. */
+		assert_ok(packer_copy_begin(&pk, true, &e), &e);
+		assert_ok(packer_copy(&pk, bytes, len[BLOBS - 1 - i], &e),
+		    &e);
+		assert_ok(packer_revoke(&pk, &e), &e);
+
+		assert_ok(packer_copy_begin(&pk, i % 2 != 0, &e), &e);
+		same = i;
+		rng_fill(&same, bytes, len[i]);
+		half = rng_below(&seed, len[i]);
+		assert_ok(packer_copy(&pk, bytes, half, &e), &e);
+		if (i == 3)	/* not before all of it is there */
+			assert_rc(packer_copy_end(&pk, &x[i], &e), ERR_FAIL,
+			    &e);
+		assert_ok(packer_copy(&pk, bytes + half, len[i] - half, &e),
+		    &e);
+		assert_ok(packer_copy_end(&pk, &x[i], &e), &e);
+	}
+	assert_ok(packer_finish(&pk, &done, &e), &e);
+	assert_ok(put_publish(done.put, repo_name(REPO_PACK, &done.id, name),
+	    0, &e), &e);
+	assert_ok(store_get(r.store, name, 0, UINT64_MAX, keep, &s, &e), &e);
+	assert_ok(pack_header(&r, &done.id, done.size, take, &n, &e), &e);
+	assert_int_equal(n.n, BLOBS);
+	for (i = 0; i < BLOBS; i++) {
+		assert_memory_equal(&n.x[i], &x[i], sizeof(x[i]));
+		same = i;
+		rng_fill(&same, bytes, len[i]);
+		assert_memory_equal(s.p + n.offset[i], bytes, len[i]);
+	}
+	pack_done_free(&done);
+	packer_close(&pk);
+	free(bytes);
+	free(s.p);
+}
+
 /* A dry run comes to the same sizes and leaves nothing. */
 static int
 none(void *cookie, const char *name, uint64_t size, struct err *e)
@@ -593,6 +658,7 @@ main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_packer),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_dry),
 	};
 
