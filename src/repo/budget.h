@@ -6,7 +6,8 @@
  * depends on the tree or the repository; the sum is held against the board's
  * ceiling here, so that an option that is set too high does not build.
  *
- * Other commands hold less: the same slabs, no compressors.
+ * A prune is counted below; other commands hold less: the same slabs, no
+ * compressors.
  */
 
 /* Bytes in flight: 64 KiB and the 64 bytes in front. */
@@ -43,6 +44,19 @@
 
 _Static_assert(BUDGET_KIB <= CONFIG_MEMORY_MIB * 1024,
     "the parts are larger than MEMORY_MIB: fewer slabs, workers or blobs");
+
+/* A prune that repacks and compresses: each worker has an unpacker, two packs and
+ * two compressors; the list of blobs is in a sorter, the packs are in a table. The
+ * walk over the snapshots, with what it remembers, comes before that. */
+#define BUDGET_PRUNE (BUDGET_SLABS + CONFIG_WORKERS_MAX * (512 + 93 + 64 + \
+    2 * (128 + 16) + 2045 + 370 + 16 + 32) + BUDGET_INDEX + CONFIG_INDEX_CACHE_KIB + \
+    CONFIG_SORT_KIB + 256 + 64 + BUDGET_REST)
+#define BUDGET_REACH (BUDGET_PARENT + CONFIG_SEEN_KIB + 256 + 64 + \
+    CONFIG_INDEX_CACHE_KIB + BUDGET_REST)
+
+_Static_assert(BUDGET_PRUNE <= CONFIG_MEMORY_MIB * 1024 &&
+    BUDGET_REACH <= CONFIG_MEMORY_MIB * 1024,
+    "a prune needs more than MEMORY_MIB: fewer slabs or workers");
 
 /* Opening a key comes before all that, and gives its memory back. */
 _Static_assert(CONFIG_KDF_KIB <= CONFIG_MEMORY_MIB * 1024,

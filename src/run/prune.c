@@ -490,9 +490,12 @@ find_out(struct prune *p, struct err *e)
 		return (rc);
 	if (!index_changes(p) || p->o->dry)
 		return (0);
-	if ((rc = repack_sorter(&p->blobs, dir, e)) != 0)
+	if ((rc = repack_sorter(&p->blobs, dir, e)) != 0 ||
+	    (rc = usage_blobs(&p->usage, p->blobs, &p->n_blobs, e)) != 0)
 		return (rc);
-	return (usage_blobs(&p->usage, p->blobs, &p->n_blobs, e));
+	marks_free(p->needed);
+	p->needed = NULL;
+	return (0);
 }
 
 int

@@ -14,7 +14,7 @@ enum {
 	/* Bytes between two wanted blobs that are read rather than leapt: a new
 	 * request costs more than they do. */
 	GAP = 32768,
-	TREE_WINDOW_LOG = 17,
+	TREE_WINDOW_LOG = 15, /* as the saver's */
 	TREE_LEVEL = 1,      /* when compression is off */
 
 	/* A record: pack and offset as they sort, the header's entry. */
