@@ -103,14 +103,13 @@ apply(struct cli *c, const struct migration *m, bool force, struct err *e)
 	int rc;
 
 	if (!m->possible(c->repo)) {
-		if (!force) {
-			(void)err_set(e, ERR_FAIL, "%s: %s", m->name, m->done);
-			return (err_hint(e, "--force applies it again"));
-		}
-		log_warn("%s: %s; going on", m->name, m->done);
+		log_warn("%s: %s%s", m->name, m->done, force ? "; going on" :
+		    " (--force applies it again)");
+		if (!force)
+			return (0);
 	}
 	if ((rc = must_be_whole(c, e)) != 0 ||
-	    (rc = repo_lock_lost(c->lock, e)) != 0 ||
+	    (rc = repo_lock_prove(c->lock, e)) != 0 ||
 	    (rc = m->apply(c->repo, e)) != 0)
 		return (rc);
 	cli_say(c, "%s: done", m->name);

@@ -49,8 +49,8 @@ _Static_assert(BUDGET_KIB <= CONFIG_MEMORY_MIB * 1024,
  * two compressors; the list of blobs is in a sorter, the packs are in a table. The
  * walk over the snapshots, with what it remembers, comes before that. */
 #define BUDGET_PRUNE (BUDGET_SLABS + CONFIG_WORKERS_MAX * (512 + 93 + 64 + \
-    2 * (128 + 16) + 2045 + 370 + 16 + 32) + BUDGET_INDEX + CONFIG_INDEX_CACHE_KIB + \
-    CONFIG_SORT_KIB + 256 + 64 + BUDGET_REST)
+    2 * (128 + 16) + 2045 + 370 + 16 + 32) + BUDGET_INDEX + \
+    CONFIG_INDEX_CACHE_KIB + CONFIG_SORT_KIB + 256 + 64 + BUDGET_REST)
 #define BUDGET_REACH (BUDGET_PARENT + CONFIG_SEEN_KIB + 256 + 64 + \
     CONFIG_INDEX_CACHE_KIB + BUDGET_REST)
 

@@ -23,10 +23,10 @@ enum {
 	CAND_BLOBS = 26,     /* all, then the unused */
 	CAND_LEN = 34,
 
-	/* Classes, in the order in which they are repacked. */
-	CLASS_TREES = 0,     /* not data alone */
-	CLASS_SMALL = 1,
+	/* Classes, in the order in which they are repacked: packs that are not
+	 * of data alone, then others; of both the small ones first. */
 	CLASS_DATA = 2,
+	CLASS_LARGE = 1,
 
 	FLAG_MUST = 1,       /* whatever share is unused */
 	FLAG_WHOLE = 2,      /* all used: a candidate for its size alone */
@@ -182,8 +182,8 @@ add_candidate(struct plan *p, uint32_t no, const struct pack_use *u,
 		flags |= FLAG_WHOLE;
 		p->n_small++;
 	}
-	rec[CAND_CLASS] = u->tree ? CLASS_TREES : u->size < p->small ?
-	    CLASS_SMALL : CLASS_DATA;
+	rec[CAND_CLASS] = (u->tree ? 0 : CLASS_DATA) +
+	    (u->size < p->small ? 0 : CLASS_LARGE);
 	store_be64(rec + CAND_ORDER, (uint64_t)share_key(u) << 32 | no);
 	rec[CAND_FLAGS] = flags;
 	store_le64(rec + CAND_SIZE, u->size);

@@ -31,6 +31,7 @@ struct prune {
 	struct usage usage;
 	struct plan *plan;
 	uint64_t forgotten;  /* packs that are missing and not needed */
+	uint64_t again;      /* further descriptions of packs */
 	struct sorter *blobs; /* to be copied */
 	uint64_t n_blobs;
 	struct reindex reindex;
@@ -151,6 +152,7 @@ on_again(void *cookie, uint32_t no, uint32_t first, struct err *e)
 {
 	struct prune *p = cookie;
 
+	p->again++;
 	return (usage_again(&p->usage, no, first, e));
 }
 
@@ -271,7 +273,8 @@ index_changes(const struct prune *p)
 {
 	const struct plan_stats *s = &p->s->plan;
 
-	return (s->packs.remove + s->packs.repack + p->forgotten > 0);
+	return (s->packs.remove + s->packs.repack + p->forgotten + p->again >
+	    0);
 }
 
 /* Remove a pack; that it stays does no harm, and is said. */
@@ -307,25 +310,38 @@ remove_orphans(struct prune *p, struct err *e)
 	return (0);
 }
 
-/* Take note of the packs that go, by number and by id. */
+/* Take note of what goes, by number and by id: packs, and their descriptions but
+ * one. */
+static int
+note_pack(struct prune *p, uint32_t no, struct err *e)
+{
+	struct pack_info info;
+	enum fate fate;
+	uint32_t first;
+	int rc;
+
+	if ((rc = usage_fate(&p->usage, no, &fate, e)) != 0 ||
+	    (rc = usage_first(&p->usage, no, &first, e)) != 0)
+		return (rc);
+	if (fate == FATE_KEEP && first == no)
+		return (0);
+	if ((rc = marks_set(p->gone, no, e)) < 0 ||
+	    (rc = blobmap_pack(p->r->map, no, &info, e)) != 0)
+		return (rc);
+	return (fate == FATE_KEEP ?
+	    reindex_once(&p->reindex, &info.id, e) :
+	    reindex_gone(&p->reindex, &info.id, e));
+}
+
 static int
 note_gone(struct prune *p, struct err *e)
 {
 	uint32_t no, n = blobmap_packs(p->r->map);
-	struct pack_info info;
-	enum fate fate;
 	int rc;
 
 	rc = marks_new(&p->gone, p->r->state->scratch, n, GONE_MEM, e);
-	for (no = 0; rc == 0 && no < n; no++) {
-		if ((rc = usage_fate(&p->usage, no, &fate, e)) != 0 ||
-		    fate == FATE_KEEP)
-			continue;
-		if ((rc = marks_set(p->gone, no, e)) < 0 ||
-		    (rc = blobmap_pack(p->r->map, no, &info, e)) != 0)
-			return (rc);
-		rc = reindex_gone(&p->reindex, &info.id, e);
-	}
+	for (no = 0; rc == 0 && no < n; no++)
+		rc = note_pack(p, no, e);
 	return (rc);
 }
 
@@ -364,9 +380,11 @@ repack(struct prune *p, struct err *e)
 	if (rc == ERR_CORRUPT)
 		(void)err_hint(e, "nothing was removed; 'garner repair packs "
 		    "ID' saves what is whole of that pack");
-	if (rc == ERR_SPACE)
+	if (rc == ERR_SPACE && e != NULL) {
+		e->hint[0] = '\0';	/* the store knows less of a way out */
 		(void)err_hint(e, "nothing was removed; 'garner prune "
 		    "--max-repack-size 0' frees what needs no room");
+	}
 	if (rc == 0 && p->s->repacked.blobs != p->n_blobs)
 		rc = err_set(e, ERR_FAIL, "%llu of %llu blobs were copied: "
 		    "nothing was removed",
@@ -385,7 +403,7 @@ replace_index(struct prune *p, struct err *e)
 		return (rc);
 	p->s->index_written = p->reindex.w.files;
 	p->s->index_removed = p->reindex.replaced;
-	if ((rc = repo_lock_lost(p->o->lock, e)) != 0)
+	if ((rc = repo_lock_prove(p->o->lock, e)) != 0)
 		return (rc);
 	return (reindex_retire(&p->reindex, e));
 }
@@ -400,6 +418,8 @@ remove_packs(struct prune *p, struct err *e)
 	int rc;
 
 	phase(p, "removing packs");
+	if ((rc = repo_lock_prove(p->o->lock, e)) != 0)
+		return (rc);
 	for (no = 0; no < n; no++) {
 		if ((rc = usage_get(&p->usage, no, &u, e)) < 0)
 			return (rc);
@@ -448,7 +468,7 @@ execute(struct prune *p, struct err *e)
 		return (0);
 	/* What is removed below may be what a snapshot needed that is gone only
 	 * since a moment ago. */
-	if ((rc = repo_lock_lost(p->o->lock, e)) != 0 ||
+	if ((rc = repo_lock_prove(p->o->lock, e)) != 0 ||
 	    (rc = store_settle(p->r->store, repo_folder(REPO_SNAPSHOT),
 	    e)) != 0 || (rc = remove_orphans(p, e)) != 0)
 		return (rc);

@@ -14,6 +14,8 @@ enum {
 	/* Values of the table of packs. */
 	PACK_GONE = 1,
 	PACK_STAYS = 2,
+	PACK_ONCE = 3,
+	PACK_NAMED = 4,      /* once, and that was done */
 };
 
 static int
@@ -75,6 +77,13 @@ reindex_gone(struct reindex *x, const struct id *pack, struct err *e)
 }
 
 int
+reindex_once(struct reindex *x, const struct id *pack, struct err *e)
+{
+
+	return (pagemap_put(x->packs, pack->b, PACK_ONCE, e));
+}
+
+int
 reindex_stays(struct reindex *x, const struct id *pack, struct err *e)
 {
 
@@ -111,8 +120,12 @@ keeps(struct reindex *x, const struct id *id, struct err *e)
 
 	if ((rc = pagemap_find(x->packs, id->b, &known, e)) < 0)
 		return (rc);
-	return (x->what == REINDEX_NEEDED ? known != PACK_GONE :
-	    known == PACK_STAYS);
+	if (x->what == REINDEX_ALL)
+		return (known == PACK_STAYS);
+	if (known == PACK_ONCE && (rc = pagemap_put(x->packs, id->b,
+	    PACK_NAMED, e)) != 0)
+		return (rc);
+	return (known != PACK_GONE && known != PACK_NAMED);
 }
 
 static int

@@ -42,11 +42,13 @@ int reindex_open(struct reindex *x, struct repo *r, struct err *e);
 void reindex_close(struct reindex *x);
 
 /**
- * reindex_gone(x, pack, e), reindex_stays(x, pack, e):
- * The index files that are written will not name this pack; or, with REINDEX_ALL,
- * will say of this pack what the old ones say.
+ * reindex_gone(x, pack, e), reindex_once(x, pack, e), reindex_stays(x, pack, e):
+ * The index files that are written will not name this pack; or will name it once,
+ * though the old ones do so several times, in the same words (not with ${mend}); or,
+ * with REINDEX_ALL, will say of it what the old ones say.
  */
 int reindex_gone(struct reindex *x, const struct id *pack, struct err *e);
+int reindex_once(struct reindex *x, const struct id *pack, struct err *e);
 int reindex_stays(struct reindex *x, const struct id *pack, struct err *e);
 
 /**

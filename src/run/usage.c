@@ -70,9 +70,8 @@ entry(struct usage *u, uint32_t no, struct usage_pack **ret, struct err *e)
 	return (rc);
 }
 
-/* The number of the pack's first description. */
-static int
-first_of(struct usage *u, uint32_t no, uint32_t *ret, struct err *e)
+int
+usage_first(struct usage *u, uint32_t no, uint32_t *ret, struct err *e)
 {
 	const struct usage_pack *p;
 	const void *any;
@@ -160,7 +159,7 @@ usage_fate(struct usage *u, uint32_t no, enum fate *ret, struct err *e)
 	uint32_t first = 0;
 	int rc;
 
-	if ((rc = first_of(u, no, &first, e)) != 0 ||
+	if ((rc = usage_first(u, no, &first, e)) != 0 ||
 	    (rc = table_get(u->packs, first, &any, e)) != 0)
 		return (rc);
 	*ret = (enum fate)((const struct usage_pack *)any)->fate;
@@ -239,7 +238,7 @@ each_record(void *cookie, uint64_t pos, const struct record *r, struct err *e)
 	if (g->any && (at.type != g->type || !id_eq(&g->id, &r->id)) &&
 	    (rc = end_group(g, e)) != 0)
 		return (rc);
-	if ((rc = first_of(g->u, at.pack, &at.pack, e)) != 0)
+	if ((rc = usage_first(g->u, at.pack, &at.pack, e)) != 0)
 		return (rc);
 	if (!g->any) {
 		g->any = true;

@@ -48,6 +48,9 @@ int usage_count(struct usage *u, struct err *e);
 int usage_get(struct usage *u, uint32_t no, struct pack_use *ret,
     struct err *e);
 
+/* The number of its first description. */
+int usage_first(struct usage *u, uint32_t no, uint32_t *ret, struct err *e);
+
 /* Set and read its fate, which is also that of its further descriptions. */
 int usage_decide(struct usage *u, uint32_t no, enum fate fate, struct err *e);
 int usage_fate(struct usage *u, uint32_t no, enum fate *ret, struct err *e);
