@@ -56,6 +56,8 @@ spill_push(struct spill *s, const void *p, size_t len, struct err *e)
 	size_t half = s->cap / 2;
 	int rc;
 
+	if (len == 0)	/* ${p} may be NULL then */
+		return (0);
 	if (len > s->cap - s->len) {
 		/* Keep the newer half warm where that makes enough room. */
 		size_t n = len <= s->cap - half && s->len > half ? half : s->len;
