@@ -109,7 +109,7 @@ apply(struct cli *c, const struct migration *m, bool force, struct err *e)
 			return (0);
 	}
 	if ((rc = must_be_whole(c, e)) != 0 ||
-	    (rc = repo_lock_prove(c->lock, e)) != 0 ||
+	    (rc = repo_lock_lost(c->lock, e)) != 0 ||
 	    (rc = m->apply(c->repo, e)) != 0)
 		return (rc);
 	cli_say(c, "%s: done", m->name);

@@ -403,7 +403,7 @@ replace_index(struct prune *p, struct err *e)
 		return (rc);
 	p->s->index_written = p->reindex.w.files;
 	p->s->index_removed = p->reindex.replaced;
-	if ((rc = repo_lock_prove(p->o->lock, e)) != 0)
+	if ((rc = repo_lock_lost(p->o->lock, e)) != 0)
 		return (rc);
 	return (reindex_retire(&p->reindex, e));
 }
@@ -418,7 +418,7 @@ remove_packs(struct prune *p, struct err *e)
 	int rc;
 
 	phase(p, "removing packs");
-	if ((rc = repo_lock_prove(p->o->lock, e)) != 0)
+	if ((rc = repo_lock_lost(p->o->lock, e)) != 0)
 		return (rc);
 	for (no = 0; no < n; no++) {
 		if ((rc = usage_get(&p->usage, no, &u, e)) < 0)
@@ -468,7 +468,7 @@ execute(struct prune *p, struct err *e)
 		return (0);
 	/* What is removed below may be what a snapshot needed that is gone only
 	 * since a moment ago. */
-	if ((rc = repo_lock_prove(p->o->lock, e)) != 0 ||
+	if ((rc = repo_lock_lost(p->o->lock, e)) != 0 ||
 	    (rc = store_settle(p->r->store, repo_folder(REPO_SNAPSHOT),
 	    e)) != 0 || (rc = remove_orphans(p, e)) != 0)
 		return (rc);

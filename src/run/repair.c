@@ -37,7 +37,7 @@ replace_index(struct reindex *x, enum reindex_what what,
 
 	o->phase(o->cookie, "writing index files");
 	if ((rc = reindex_write(x, what, true, e)) != 0 ||
-	    (rc = repo_lock_prove(o->lock, e)) != 0)
+	    (rc = repo_lock_lost(o->lock, e)) != 0)
 		return (rc);
 	o->phase(o->cookie, "removing old index files");
 	return (reindex_retire(x, e));
@@ -430,7 +430,7 @@ remove_packs(struct salvage *v, struct err *e)
 	int rc;
 
 	v->o->phase(v->o->cookie, "removing the packs");
-	if ((rc = repo_lock_prove(v->o->lock, e)) != 0)
+	if ((rc = repo_lock_lost(v->o->lock, e)) != 0)
 		return (rc);
 	for (i = 0; i < v->n; i++)
 		if ((rc = repo_remove(v->r, REPO_PACK, &v->ids[i], e)) != 0)
