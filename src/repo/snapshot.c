@@ -1,5 +1,6 @@
 #include "repo/snapshot.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,11 +52,54 @@ text_list_has(const struct text_list *l, const char *s)
 }
 
 void
+text_list_reset(struct text_list *l)
+{
+
+	buf_reset(&l->text);
+	l->n = 0;
+}
+
+static int
+by_bytes(const void *x, const void *y)
+{
+	const char *const *a = x, *const *b = y;
+
+	return (strcmp(*a, *b));
+}
+
+int
+text_list_sort(struct text_list *l, struct err *e)
+{
+	struct text_list sorted = { .text = BUF_INIT(l->text.max) };
+	const char **all, *s = NULL;
+	unsigned n = 0;
+	int rc = 0;
+
+	if (l->n < 2)
+		return (0);
+	if ((all = malloc(l->n * sizeof(*all))) == NULL)
+		return (err_nomem(e));
+	while ((s = text_list_next(l, s)) != NULL)
+		all[n++] = s;
+	qsort(all, n, sizeof(*all), by_bytes);
+	while (rc == 0 && sorted.n < n) {
+		s = all[sorted.n];
+		rc = text_list_add(&sorted, s, strlen(s), e);
+	}
+	free(all);
+	buf_free(rc == 0 ? &l->text : &sorted.text);
+	if (rc == 0)
+		*l = sorted;
+	return (rc);
+}
+
+void
 snapshot_init(struct snapshot *s)
 {
 
 	memset(s, 0, sizeof(*s));
 	s->paths.text.max = s->excludes.text.max = s->tags.text.max = TEXT_MAX;
+	s->rest.max = s->summary_rest.max = TEXT_MAX;
 }
 
 void
@@ -65,6 +109,8 @@ snapshot_free(struct snapshot *s)
 	buf_free(&s->paths.text);
 	buf_free(&s->excludes.text);
 	buf_free(&s->tags.text);
+	buf_free(&s->rest);
+	buf_free(&s->summary_rest);
 	s->paths.n = s->excludes.n = s->tags.n = 0;
 }
 
@@ -79,7 +125,8 @@ bad(const struct json_token *t, const char *how, struct err *e)
 }
 
 static int
-get_text(struct json_reader *j, char *ret, size_t len, struct err *e)
+get_text(struct json_reader *j, char *ret, size_t len, bool *cut,
+    struct err *e)
 {
 	struct json_token t;
 	size_t n;
@@ -87,10 +134,27 @@ get_text(struct json_reader *j, char *ret, size_t len, struct err *e)
 
 	if ((rc = json_expect(j, JSON_STRING, &t, e)) != 0)
 		return (rc);
-	n = t.len < len ? t.len : len - 1;
+	n = strnlen(t.text, t.len < len ? t.len : len - 1);
+	*cut |= n < t.len;
 	memcpy(ret, t.text, n);
 	ret[n] = '\0';
 	return (0);
+}
+
+/*
+ * Keep a member of another program's as it stands: ${key} was read, and the
+ * whole document lies at ${text}.
+ */
+static int
+get_rest(struct json_reader *j, const struct json_token *key,
+    const char *text, struct buf *ret, struct err *e)
+{
+	uint64_t from = key->offset;
+	int rc;
+
+	if ((rc = json_skip(j, e)) != 0 || (rc = buf_str(ret, ",", e)) != 0)
+		return (rc);
+	return (buf_add(ret, text + from, (size_t)(json_offset(j) - from), e));
 }
 
 static int
@@ -136,9 +200,11 @@ get_number(struct json_reader *j, uint64_t *ret, struct err *e)
 }
 
 static int
-get_list(struct json_reader *j, struct text_list *ret, struct err *e)
+get_list(struct json_reader *j, struct text_list *ret, bool *cut,
+    struct err *e)
 {
 	struct json_token t;
+	size_t n;
 	int rc;
 
 	if ((rc = json_next(j, &t, e)) != 0)
@@ -154,7 +220,9 @@ get_list(struct json_reader *j, struct text_list *ret, struct err *e)
 			return (0);
 		if (t.kind != JSON_STRING)
 			return (bad(&t, "expected a text", e));
-		if ((rc = text_list_add(ret, t.text, t.len, e)) != 0)
+		n = strnlen(t.text, t.len);	/* up to a NUL, if any */
+		*cut |= n < t.len;
+		if ((rc = text_list_add(ret, t.text, n, e)) != 0)
 			return (rc);
 	}
 }
@@ -190,8 +258,10 @@ count_of(struct summary *s, size_t i)
 }
 
 static int
-get_summary(struct json_reader *j, struct summary *ret, struct err *e)
+get_summary(struct json_reader *j, const char *text, struct snapshot *s,
+    struct err *e)
 {
+	struct summary *ret = &s->summary;
 	struct json_token t;
 	size_t i;
 	int rc;
@@ -213,7 +283,7 @@ get_summary(struct json_reader *j, struct summary *ret, struct err *e)
 		else if (json_is(&t, "backup_end"))
 			rc = get_time(j, &ret->end, e);
 		else
-			rc = json_skip(j, e);
+			rc = get_rest(j, &t, text, &s->summary_rest, e);
 		if (rc != 0)
 			return (rc);
 	}
@@ -221,7 +291,7 @@ get_summary(struct json_reader *j, struct summary *ret, struct err *e)
 
 static int
 get_member(struct json_reader *j, const struct json_token *t,
-    struct snapshot *s, bool *have_time, bool *have_tree, struct err *e)
+    const char *text, struct snapshot *s, bool *have_time, bool *have_tree, struct err *e)
 {
 	uint64_t v = 0;
 	int rc;
@@ -237,17 +307,20 @@ get_member(struct json_reader *j, const struct json_token *t,
 	if (json_is(t, "original"))
 		return (get_id(j, &s->original, &s->has_original, e));
 	if (json_is(t, "paths"))
-		return (get_list(j, &s->paths, e));
+		return (get_list(j, &s->paths, &s->cut, e));
 	if (json_is(t, "excludes"))
-		return (get_list(j, &s->excludes, e));
+		return (get_list(j, &s->excludes, &s->cut, e));
 	if (json_is(t, "tags"))
-		return (get_list(j, &s->tags, e));
+		return (get_list(j, &s->tags, &s->cut, e));
 	if (json_is(t, "hostname"))
-		return (get_text(j, s->host, sizeof(s->host), e));
+		return (get_text(j, s->host, sizeof(s->host), &s->cut,
+		    e));
 	if (json_is(t, "username"))
-		return (get_text(j, s->user, sizeof(s->user), e));
+		return (get_text(j, s->user, sizeof(s->user), &s->cut,
+		    e));
 	if (json_is(t, "program_version"))
-		return (get_text(j, s->program, sizeof(s->program), e));
+		return (get_text(j, s->program, sizeof(s->program), &s->cut,
+		    e));
 	if (json_is(t, "uid") || json_is(t, "gid")) {
 		uint32_t *to = t->text[0] == 'u' ? &s->uid : &s->gid;
 
@@ -257,13 +330,14 @@ get_member(struct json_reader *j, const struct json_token *t,
 	}
 	if (json_is(t, "summary")) {
 		s->has_summary = true;
-		return (get_summary(j, &s->summary, e));
+		return (get_summary(j, text, s, e));
 	}
-	return (json_skip(j, e));
+	return (get_rest(j, t, text, &s->rest, e));
 }
 
 static int
-parse(struct json_reader *j, struct snapshot *s, struct err *e)
+parse(struct json_reader *j, const char *text, struct snapshot *s,
+    struct err *e)
 {
 	bool have_time = false, have_tree = false;
 	struct json_token t;
@@ -276,7 +350,7 @@ parse(struct json_reader *j, struct snapshot *s, struct err *e)
 			return (rc);
 		if (t.kind == JSON_OBJECT_END)
 			break;
-		rc = get_member(j, &t, s, &have_time, &have_tree, e);
+		rc = get_member(j, &t, text, s, &have_time, &have_tree, e);
 		if (rc != 0)
 			return (rc);
 	}
@@ -285,8 +359,8 @@ parse(struct json_reader *j, struct snapshot *s, struct err *e)
 	return (json_expect(j, JSON_END, &t, e));
 }
 
-static int
-parse_text(const struct id *id, const void *text, size_t len,
+int
+snapshot_parse(const struct id *id, const void *text, size_t len,
     struct snapshot *ret, struct err *e)
 {
 	char hex[ID_HEX + 1], *string;
@@ -297,7 +371,7 @@ parse_text(const struct id *id, const void *text, size_t len,
 		return (err_nomem(e));
 	ret->id = *id;
 	json_begin_mem(&j, text, len, string, STRING_MAX);
-	rc = parse(&j, ret, e);
+	rc = parse(&j, text, ret, e);
 	free(string);
 	if (rc == ERR_CORRUPT)
 		(void)err_note(e, "snapshots/%s is damaged", id_hex(id, hex));
@@ -320,7 +394,7 @@ snapshot_load(struct repo *r, const struct id *id, struct snapshot *ret,
 	int rc;
 
 	if ((rc = load_text(r, id, &text, e)) == 0)
-		rc = parse_text(id, text.p, text.len, ret, e);
+		rc = snapshot_parse(id, text.p, text.len, ret, e);
 	buf_free(&text);
 	return (rc);
 }
@@ -372,12 +446,12 @@ put_summary(struct buf *b, const struct summary *s, struct err *e)
 		rc = buf_printf(b, e, ",\"%s\":%llu", counts[i].name,
 		    (unsigned long long)*(const uint64_t *)(const void *)
 		    ((const char *)s + counts[i].offset));
-	return (rc != 0 ? rc : buf_str(b, "}", e));
+	return (rc);
 }
 
 /* The keys in restic's order. */
-static int
-put_snapshot(struct buf *b, const struct snapshot *s, struct err *e)
+int
+snapshot_text(const struct snapshot *s, struct buf *b, struct err *e)
 {
 	char when[WHEN_TEXT], hex[ID_HEX + 1];
 	int rc;
@@ -410,7 +484,11 @@ put_snapshot(struct buf *b, const struct snapshot *s, struct err *e)
 		return (rc);
 	if ((rc = put_text(b, "program_version", s->program, e)) != 0)
 		return (rc);
-	if (s->has_summary && (rc = put_summary(b, &s->summary, e)) != 0)
+	if (s->has_summary && ((rc = put_summary(b, &s->summary, e)) != 0 ||
+	    (rc = buf_add(b, s->summary_rest.p, s->summary_rest.len,
+	    e)) != 0 || (rc = buf_str(b, "}", e)) != 0))
+		return (rc);
+	if ((rc = buf_add(b, s->rest.p, s->rest.len, e)) != 0)
 		return (rc);
 	return (buf_str(b, "}", e));
 }
@@ -423,9 +501,12 @@ snapshot_save(struct repo *r, struct snapshot *s, struct err *e)
 	struct doc_writer *w;
 	int rc;
 
+	if (s->cut)
+		return (err_set(e, ERR_LIMIT, "its host, user or program has "
+		    "a name that is longer than this garner can keep"));
 	if ((w = calloc(1, sizeof(*w))) == NULL)
 		return (err_nomem(e));
-	if ((rc = put_snapshot(&json, s, e)) == 0 &&
+	if ((rc = snapshot_text(s, &json, e)) == 0 &&
 	    (rc = doc_begin(w, r, REPO_SNAPSHOT, e)) == 0 &&
 	    (rc = doc_write(w, json.p, json.len, e)) == 0)
 		rc = doc_end(w, &s->id, e);
@@ -437,26 +518,48 @@ snapshot_save(struct repo *r, struct snapshot *s, struct err *e)
 
 /* ---- choosing ---- */
 
-/* Has the snapshot all tags of the list "a,b"? */
-static bool
-has_tags(const struct snapshot *s, const char *want)
+const char *
+tag_list_next(const char **at, size_t *ret_len)
 {
-	char tag[256];
+	const char *tag = *at;
 	size_t n;
 
-	if (*want == '\0')
-		return (s->tags.n == 0);
-	for (;; want += n + 1) {
-		n = strcspn(want, ",");
-		if (n >= sizeof(tag))
-			return (false);
-		memcpy(tag, want, n);
-		tag[n] = '\0';
-		if (!text_list_has(&s->tags, tag))
-			return (false);
-		if (want[n] == '\0')
+	if (tag == NULL)
+		return (NULL);
+	n = strcspn(tag, ",");
+	*at = tag[n] == ',' ? tag + n + 1 : NULL;
+	for (; n > 0 && isspace((unsigned char)*tag); tag++, n--)
+		;
+	while (n > 0 && isspace((unsigned char)tag[n - 1]))
+		n--;
+	*ret_len = n;
+	return (tag);
+}
+
+static bool
+has_tag(const struct snapshot *s, const char *tag, size_t len)
+{
+	const char *t = NULL;
+
+	while ((t = text_list_next(&s->tags, t)) != NULL)
+		if (strlen(t) == len && memcmp(t, tag, len) == 0)
 			return (true);
+	return (false);
+}
+
+bool
+snapshot_has_tags(const struct snapshot *s, const char *list)
+{
+	const char *tag;
+	size_t n;
+
+	while ((tag = tag_list_next(&list, &n)) != NULL) {
+		if (n == 0 && s->tags.n == 0)
+			return (true);
+		if (!has_tag(s, tag, n))
+			return (false);
 	}
+	return (true);
 }
 
 bool
@@ -474,10 +577,58 @@ snapshot_matches(const struct snapshot *s, const struct snapshot_filter *f)
 		return (false);
 	any = f->n_tags == 0;
 	for (i = 0; i < f->n_tags && !any; i++)
-		any = has_tags(s, f->tags[i]);
+		any = snapshot_has_tags(s, f->tags[i]);
 	for (i = 0; i < f->n_paths && any; i++)
 		any = text_list_has(&s->paths, f->paths[i]);
 	return (any);
+}
+
+struct listing {
+	struct repo *r;
+	const struct snapshot_filter *f;
+	snapshot_take *fn;
+	void *cookie;
+	struct buf text;
+	unsigned bad;
+};
+
+static int
+list_one(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+	struct listing *l = cookie;
+	struct snapshot s;
+	int rc;
+
+	(void)size;
+	snapshot_init(&s);
+	if ((rc = load_text(l->r, id, &l->text, e)) == 0)
+		rc = snapshot_parse(id, l->text.p, l->text.len, &s, e);
+	if (rc == ERR_CORRUPT || rc == ERR_LIMIT || rc == ERR_ABSENT) {
+		if (rc != ERR_ABSENT) {	/* else it was just forgotten */
+			repo_damaged(l->r, e, "it is passed over");
+			l->bad++;
+		}
+		rc = 0;
+	} else if (rc == 0 && snapshot_matches(&s, l->f)) {
+		rc = l->fn(l->cookie, &s, e);
+	}
+	snapshot_free(&s);
+	return (rc);
+}
+
+int
+snapshot_list(struct repo *r, const struct snapshot_filter *f,
+    snapshot_take *fn, void *cookie, unsigned *ret_bad, struct err *e)
+{
+	struct listing l = { .r = r, .f = f, .fn = fn, .cookie = cookie,
+	    .text = BUF_INIT(TEXT_MAX) };
+	int rc;
+
+	rc = repo_list(r, REPO_SNAPSHOT, list_one, &l, e);
+	if (ret_bad != NULL)
+		*ret_bad = l.bad;
+	buf_free(&l.text);
+	return (rc);
 }
 
 /* Sort records: the time, big-endian and shifted above zero; the id; the text,
@@ -485,49 +636,34 @@ snapshot_matches(const struct snapshot *s, const struct snapshot_filter *f)
 enum { KEY_LEN = 12, TEXT_AT = KEY_LEN + ID_LEN };
 
 struct gathering {
-	struct repo *r;
-	const struct snapshot_filter *f;
 	struct sorter *sorter;
 	struct buf text;
-	unsigned bad;
 };
 
 static int
-gather(void *cookie, const struct id *id, uint64_t size, struct err *e)
+gather(void *cookie, struct snapshot *s, struct err *e)
 {
 	struct gathering *g = cookie;
 	uint8_t rec[SORT_RECORD_MAX];
-	struct snapshot s;
 	size_t len;
 	int rc;
 
-	(void)size;
-	snapshot_init(&s);
-	if ((rc = load_text(g->r, id, &g->text, e)) == 0)
-		rc = parse_text(id, g->text.p, g->text.len, &s, e);
-	if (rc == ERR_CORRUPT || rc == ERR_LIMIT || rc == ERR_ABSENT) {
-		if (rc != ERR_ABSENT) {	/* else it was just forgotten */
-			repo_damaged(g->r, e, "it is passed over");
-			g->bad++;
-		}
-		rc = 0;
-	} else if (rc == 0 && snapshot_matches(&s, g->f)) {
-		store_be64(rec, (uint64_t)s.time.sec ^ 1ull << 63);
-		store_le32(rec + 8, __builtin_bswap32((uint32_t)s.time.nsec));
-		memcpy(rec + KEY_LEN, id->b, ID_LEN);
-		len = g->text.len <= sizeof(rec) - TEXT_AT ? g->text.len : 0;
-		memcpy(rec + TEXT_AT, g->text.p, len);
-		rc = sorter_add(g->sorter, rec, TEXT_AT + len, e);
-	}
-	snapshot_free(&s);
-	return (rc);
+	buf_reset(&g->text);
+	if ((rc = snapshot_text(s, &g->text, e)) != 0)
+		return (rc);
+	store_be64(rec, (uint64_t)s->time.sec ^ 1ull << 63);
+	store_le32(rec + 8, __builtin_bswap32((uint32_t)s->time.nsec));
+	memcpy(rec + KEY_LEN, s->id.b, ID_LEN);
+	len = g->text.len <= sizeof(rec) - TEXT_AT && !s->cut ? g->text.len : 0;
+	memcpy(rec + TEXT_AT, g->text.p, len);
+	return (sorter_add(g->sorter, rec, TEXT_AT + len, e));
 }
 
 int
 snapshot_each(struct repo *r, const struct snapshot_filter *f, snapshot_fn *fn,
     void *cookie, unsigned *ret_bad, struct err *e)
 {
-	struct gathering g = { .r = r, .f = f, .text = BUF_INIT(TEXT_MAX) };
+	struct gathering g = { .text = BUF_INIT(4 * TEXT_MAX) };
 	struct snapshot s;
 	const uint8_t *rec;
 	const void *p;
@@ -539,13 +675,13 @@ snapshot_each(struct repo *r, const struct snapshot_filter *f, snapshot_fn *fn,
 	    (size_t)CONFIG_SORT_KIB * 1024, sort_bytes, e);
 	if (rc != 0)
 		return (rc);
-	if ((rc = repo_list(r, REPO_SNAPSHOT, gather, &g, e)) != 0)
+	if ((rc = snapshot_list(r, f, gather, &g, ret_bad, e)) != 0)
 		goto out;
 	while ((rc = sorter_next(g.sorter, &p, &len, e)) > 0) {
 		rec = p;
 		memcpy(id.b, rec + KEY_LEN, ID_LEN);
 		snapshot_init(&s);
-		rc = len > TEXT_AT ? parse_text(&id, rec + TEXT_AT,
+		rc = len > TEXT_AT ? snapshot_parse(&id, rec + TEXT_AT,
 		    len - TEXT_AT, &s, e) : snapshot_load(r, &id, &s, e);
 		if (rc == 0)
 			rc = fn(cookie, &s, e);
@@ -553,8 +689,6 @@ snapshot_each(struct repo *r, const struct snapshot_filter *f, snapshot_fn *fn,
 		if (rc != 0)
 			break;
 	}
-	if (ret_bad != NULL)
-		*ret_bad = g.bad;
 
 out:
 	buf_free(&g.text);

@@ -22,6 +22,12 @@ const char *text_list_next(const struct text_list *l, const char *s);
 /* Does it hold ${s}? */
 bool text_list_has(const struct text_list *l, const char *s);
 
+/* Put them into the order of their bytes. On failure they are as they were. */
+int text_list_sort(struct text_list *l, struct err *e);
+
+/* Forget all texts, keep the memory. */
+void text_list_reset(struct text_list *l);
+
 /* What a backup counted; restic writes and shows it. */
 struct summary {
 	struct when start, end;
@@ -42,6 +48,11 @@ struct snapshot {
 	uint32_t uid, gid;
 	struct text_list paths, excludes, tags;
 	struct summary summary;
+
+	/* Members that this garner does not know, as they stood in the file,
+	 * each with a comma in front: who saves it again keeps them. */
+	struct buf rest, summary_rest;
+	bool cut;            /* a text did not fit its field above */
 };
 
 void snapshot_init(struct snapshot *s);
@@ -56,9 +67,19 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot *ret,
 
 /**
  * snapshot_save(r, s, e):
- * Write it and set its id. All it needs must be durable before.
+ * Write it and set its id. All it needs must be durable before. ERR_LIMIT for one
+ * that was read and had a text that did not fit: it would come back cut.
  */
 int snapshot_save(struct repo *r, struct snapshot *s, struct err *e);
+
+/**
+ * snapshot_text(s, b, e), snapshot_parse(id, text, len, ret, e):
+ * Append its JSON, as it is stored; and read that back into an initialised
+ * struct. Return as buf_room; 0 or ERR_CORRUPT, ...
+ */
+int snapshot_text(const struct snapshot *s, struct buf *b, struct err *e);
+int snapshot_parse(const struct id *id, const void *text, size_t len,
+    struct snapshot *ret, struct err *e);
 
 /* Which snapshots are meant; empty lists mean any. */
 struct snapshot_filter {
@@ -75,7 +96,18 @@ bool snapshot_matches(const struct snapshot *s,
     const struct snapshot_filter *f);
 
 /**
- * snapshot_each(r, f, fn, cookie, e):
+ * snapshot_has_tags(s, list):
+ * Has it all tags of the list "a,b"? The empty tag is one that a snapshot has
+ * when it has none. White space around a tag in the list does not count.
+ */
+bool snapshot_has_tags(const struct snapshot *s, const char *list);
+
+/* The next tag of a list like that, from ${*at} (begin with the list): its first
+ * character, with its length; NULL behind the last. */
+const char *tag_list_next(const char **at, size_t *ret_len);
+
+/**
+ * snapshot_each(r, f, fn, cookie, ret_bad, e):
  * Every snapshot that ${f} (or NULL) means, oldest first. Damaged ones are
  * reported, passed over and counted in ${*ret_bad} (may be NULL). An ERR_* of
  * ${fn} ends it.
@@ -84,6 +116,14 @@ typedef int snapshot_fn(void *cookie, const struct snapshot *s,
     struct err *e);
 int snapshot_each(struct repo *r, const struct snapshot_filter *f,
     snapshot_fn *fn, void *cookie, unsigned *ret_bad, struct err *e);
+
+/**
+ * snapshot_list(r, f, fn, cookie, ret_bad, e):
+ * The same in any order, which is quicker. ${fn} may change what it is given.
+ */
+typedef int snapshot_take(void *cookie, struct snapshot *s, struct err *e);
+int snapshot_list(struct repo *r, const struct snapshot_filter *f,
+    snapshot_take *fn, void *cookie, unsigned *ret_bad, struct err *e);
 
 /**
  * snapshot_find(r, what, f, ret, e):
