@@ -14,9 +14,8 @@
 
 enum { PASSWORD_MAX = 65536 };
 
-/* Our variable, else restic's. An empty one counts as not set. */
-static const char *
-environment(const char *name)
+const char *
+cli_environment(const char *name)
 {
 	char full[64];
 	const char *v;
@@ -38,10 +37,10 @@ cli_location(struct cli *c, const char **ret, struct err *e)
 	size_t len;
 	int rc;
 
-	*ret = c->g.repo != NULL ? c->g.repo : environment("REPOSITORY");
+	*ret = c->g.repo != NULL ? c->g.repo : cli_environment("REPOSITORY");
 	if (*ret != NULL && **ret != '\0')
 		return (0);
-	if ((file = environment("REPOSITORY_FILE")) != NULL) {
+	if ((file = cli_environment("REPOSITORY_FILE")) != NULL) {
 		rc = file_load(AT_FDCWD, file, sizeof(from_file) - 1, &text,
 		    &len, e);
 		if (rc != 0)
@@ -193,16 +192,16 @@ cli_password(struct cli *c, bool confirm, struct secret *ret, struct err *e)
 	}
 	if ((v = c->g.password_file) != NULL ||
 	    (c->g.password_command == NULL &&
-	    (v = environment("PASSWORD_FILE")) != NULL)) {
+	    (v = cli_environment("PASSWORD_FILE")) != NULL)) {
 		rc = cli_password_file(v, ret, e);
 		return (rc != 0 ? rc : 1);
 	}
 	if ((v = c->g.password_command) != NULL ||
-	    (v = environment("PASSWORD_COMMAND")) != NULL) {
+	    (v = cli_environment("PASSWORD_COMMAND")) != NULL) {
 		rc = from_command(v, ret, e);
 		return (rc != 0 ? rc : 1);
 	}
-	if ((v = environment("PASSWORD")) != NULL) {
+	if ((v = cli_environment("PASSWORD")) != NULL) {
 		if ((ret->text = strdup(v)) == NULL)
 			return (err_nomem(e));
 		ret->len = strlen(v);
@@ -244,12 +243,12 @@ open_repo(struct cli *c, struct store *st, struct err *e)
 {
 	struct secret s = { NULL, 0 };
 	const char *hint = c->g.key_hint != NULL ? c->g.key_hint :
-	    environment("KEY_HINT");
+	    cli_environment("KEY_HINT");
 	bool given = c->g.insecure_no_password || c->g.password_file != NULL ||
 	    c->g.password_command != NULL ||
-	    environment("PASSWORD_FILE") != NULL ||
-	    environment("PASSWORD_COMMAND") != NULL ||
-	    environment("PASSWORD") != NULL;
+	    cli_environment("PASSWORD_FILE") != NULL ||
+	    cli_environment("PASSWORD_COMMAND") != NULL ||
+	    cli_environment("PASSWORD") != NULL;
 	int rc;
 
 	if (!given) {
@@ -303,7 +302,7 @@ int
 cli_level(struct cli *c, int *ret, struct err *e)
 {
 	const char *mode = c->g.compression != NULL ? c->g.compression :
-	    environment("COMPRESSION");
+	    cli_environment("COMPRESSION");
 
 	if (mode == NULL || strcmp(mode, "auto") == 0)
 		*ret = 3;
@@ -320,7 +319,7 @@ cli_level(struct cli *c, int *ret, struct err *e)
 int
 cli_pack_size(struct cli *c, uint64_t *ret, struct err *e)
 {
-	const char *v = environment("PACK_SIZE");
+	const char *v = cli_environment("PACK_SIZE");
 	uint64_t mib = c->g.pack_mib;
 
 	if (mib == 0 && v != NULL && (!opt_size(v, &mib) || mib == 0))
@@ -345,7 +344,14 @@ cli_filter(const struct cli_filter *f)
 		.tags = f->tags.v, .n_tags = f->tags.n,
 		.paths = f->paths.v, .n_paths = f->paths.n,
 	};
+	static const char *host;
 
+	if (r.n_hosts == 0 && (host = cli_environment("HOST")) != NULL) {
+		r.hosts = &host;
+		r.n_hosts = 1;
+	} else if (r.n_hosts == 1 && *r.hosts[0] == '\0') {
+		r.n_hosts = 0;
+	}
 	return (r);
 }
 

@@ -66,6 +66,9 @@ void cli_close(struct cli *c);
 /* The state folder alone. */
 int cli_state(struct cli *c, struct err *e);
 
+/* Our variable GARNER_${name}, else restic's. An empty one counts as not set. */
+const char *cli_environment(const char *name);
+
 /* The location of the repository, or ERR_USAGE that says how to give it. */
 int cli_location(struct cli *c, const char **ret, struct err *e);
 
@@ -105,6 +108,7 @@ struct cli_filter {
 	OPT(type, field.paths, "path", 0, OPT_LIST, "PATH", \
 	    "only snapshots of this absolute path (may be given often)")
 
+/* As a filter; without a host the environment's, which an empty one takes back. */
 struct snapshot_filter cli_filter(const struct cli_filter *f);
 
 /**

@@ -296,6 +296,8 @@ parse_time(const char *s, struct when *ret, struct err *e)
 static int
 make_snapshot(struct job *j, struct err *e)
 {
+	const char *host = j->f->host != NULL ? j->f->host :
+	    cli_environment("HOST");
 	struct snapshot *s = &j->snap;
 	struct passwd *pw = getpwuid(getuid());
 	int rc;
@@ -304,8 +306,8 @@ make_snapshot(struct job *j, struct err *e)
 	if (j->f->time != NULL &&
 	    (rc = parse_time(j->f->time, &s->time, e)) != 0)
 		return (rc);
-	if (j->f->host != NULL)
-		(void)snprintf(s->host, sizeof(s->host), "%s", j->f->host);
+	if (host != NULL)
+		(void)snprintf(s->host, sizeof(s->host), "%s", host);
 	else
 		(void)gethostname(s->host, sizeof(s->host) - 1);
 	if (pw != NULL)
