@@ -4,6 +4,7 @@
 #include "base/sort.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/snapshot_out.h"
 #include "crypto/sha256.h"
 
 struct flags {
@@ -28,76 +29,6 @@ struct listing {
 	uint64_t n;
 	bool first;
 };
-
-static void
-print_list(const char *key, const struct text_list *l)
-{
-	const char *s = NULL;
-	const char *sep = "";
-
-	printf(",\"%s\":[", key);
-	while ((s = text_list_next(l, s)) != NULL) {
-		printf("%s", sep);
-		cli_json_text(stdout, s);
-		sep = ",";
-	}
-	printf("]");
-}
-
-static void
-print_json(struct listing *l, const struct snapshot *s)
-{
-	char hex[ID_HEX + 1], t[WHEN_TEXT], end[WHEN_TEXT];
-	const struct summary *m = &s->summary;
-
-	printf("%s{\"time\":\"%s\"", l->first ? "" : ",",
-	    when_format(&s->time, t));
-	if (s->has_parent)
-		printf(",\"parent\":\"%s\"", id_hex(&s->parent, hex));
-	printf(",\"tree\":\"%s\"", id_hex(&s->tree, hex));
-	print_list("paths", &s->paths);
-	printf(",\"hostname\":");
-	cli_json_text(stdout, s->host);
-	printf(",\"username\":");
-	cli_json_text(stdout, s->user);
-	if (s->uid != 0)
-		printf(",\"uid\":%u", s->uid);
-	if (s->gid != 0)
-		printf(",\"gid\":%u", s->gid);
-	if (s->excludes.n > 0)
-		print_list("excludes", &s->excludes);
-	if (s->tags.n > 0)
-		print_list("tags", &s->tags);
-	if (s->program[0] != '\0') {
-		printf(",\"program_version\":");
-		cli_json_text(stdout, s->program);
-	}
-	if (s->has_summary)
-		printf(",\"summary\":{\"backup_start\":\"%s\","
-		    "\"backup_end\":\"%s\",\"files_new\":%llu,"
-		    "\"files_changed\":%llu,"
-		    "\"files_unmodified\":%llu,\"dirs_new\":%llu,"
-		    "\"dirs_changed\":%llu,\"dirs_unmodified\":%llu,"
-		    "\"data_blobs\":%llu,\"tree_blobs\":%llu,"
-		    "\"data_added\":%llu,\"data_added_packed\":%llu,"
-		    "\"total_files_processed\":%llu,"
-		    "\"total_bytes_processed\":%llu}",
-		    when_format(&m->start, t), when_format(&m->end, end),
-		    (unsigned long long)m->files_new,
-		    (unsigned long long)m->files_changed,
-		    (unsigned long long)m->files_unmodified,
-		    (unsigned long long)m->dirs_new,
-		    (unsigned long long)m->dirs_changed,
-		    (unsigned long long)m->dirs_unmodified,
-		    (unsigned long long)m->data_blobs,
-		    (unsigned long long)m->tree_blobs,
-		    (unsigned long long)m->data_added,
-		    (unsigned long long)m->data_added_packed,
-		    (unsigned long long)m->files,
-		    (unsigned long long)m->bytes);
-	id_hex(&s->id, hex);
-	printf(",\"id\":\"%s\",\"short_id\":\"%.8s\"}", hex, hex);
-}
 
 /* Tags and paths stand one below the other, as restic's table has them. */
 static void
@@ -140,15 +71,18 @@ static int
 print_one(void *cookie, const struct snapshot *s, struct err *e)
 {
 	struct listing *l = cookie;
+	int rc = 0;
 
-	(void)e;
-	if (l->c->g.json)
-		print_json(l, s);
-	else
+	if (!l->c->g.json) {
 		print_row(l, s);
+	} else {
+		if (!l->first)
+			putchar(',');
+		rc = cli_snapshot_json(s, e);
+	}
 	l->first = false;
 	l->n++;
-	return (0);
+	return (rc);
 }
 
 /* ---- --latest N ---- */
