@@ -37,6 +37,8 @@ enum {
 
 struct node {
 	enum node_type type;
+	bool irregular;      /* NODE_OTHER: restic's own word for what it could
+				not tell, or none at all */
 	char name[NODE_NAME_MAX + 1]; /* raw bytes and a NUL */
 	size_t name_len;
 	uint64_t mode;       /* Go's FileMode */

@@ -54,7 +54,7 @@ tree_push(struct tree_stack *ts, const struct id *id, struct tree *ret,
 		return (rc);
 	}
 	ret->end = spill_top(&ts->text);
-	ret->at = 0;
+	ret->at = ret->list = ret->node = 0;
 	ret->path_len = 0;
 	ret->done = false;
 	return (0);
@@ -69,22 +69,29 @@ tree_pop(struct tree_stack *ts, struct tree *t)
 }
 
 int
-tree_text(struct tree_stack *ts, const struct tree *t, store_sink *fn,
+tree_copy(struct tree_stack *ts, uint64_t from, uint64_t to, store_sink *fn,
     void *cookie, struct err *e)
 {
 	uint8_t part[4096];
-	uint64_t at;
 	size_t n;
 	int rc;
 
-	for (at = t->start; at < t->end; at += n) {
-		n = t->end - at < sizeof(part) ? (size_t)(t->end - at) :
+	for (; from < to; from += n) {
+		n = to - from < sizeof(part) ? (size_t)(to - from) :
 		    sizeof(part);
-		if ((rc = spill_read(&ts->text, at, part, n, e)) != 0 ||
+		if ((rc = spill_read(&ts->text, from, part, n, e)) != 0 ||
 		    (rc = fn(cookie, part, n, e)) != 0)
 			return (rc);
 	}
 	return (0);
+}
+
+int
+tree_text(struct tree_stack *ts, const struct tree *t, store_sink *fn,
+    void *cookie, struct err *e)
+{
+
+	return (tree_copy(ts, t->start, t->end, fn, cookie, e));
 }
 
 /* ---- the one reader ---- */
@@ -146,6 +153,8 @@ enter_nodes(struct tree_stack *ts, struct tree *t, struct err *e)
 		t->done = true;
 	else if (tok.kind != JSON_ARRAY)
 		return (bad(&tok, "nodes is not a list", e));
+	else
+		t->list = ts->base + json_offset(&ts->json);
 	return (0);
 }
 
@@ -178,6 +187,7 @@ get_type(struct tree_stack *ts, struct node *n, struct err *e)
 	if ((rc = json_expect(&ts->json, JSON_STRING, &t, e)) != 0)
 		return (rc);
 	n->type = NODE_OTHER;
+	n->irregular = t.len == 0 || json_is(&t, node_type_name(NODE_OTHER));
 	for (i = NODE_FILE; i < NODE_OTHER; i++)
 		if (json_is(&t, node_type_name((enum node_type)i)))
 			n->type = (enum node_type)i;
@@ -450,6 +460,7 @@ node_clear(struct node *n)
 {
 
 	n->type = NODE_OTHER;
+	n->irregular = true;
 	n->name[0] = n->user[0] = n->group[0] = n->target[0] = '\0';
 	n->name_len = n->target_len = 0;
 	n->mode = 0;
@@ -522,6 +533,7 @@ tree_next(struct tree_stack *ts, struct tree *t, struct node *ret,
 		goto out;
 	if ((rc = json_next(&ts->json, &tok, e)) != 0)
 		goto out;
+	t->node = ts->base + tok.offset;
 	if (tok.kind == JSON_ARRAY_END) {
 		t->done = true;
 		return (0);

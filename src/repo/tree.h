@@ -18,6 +18,10 @@
 struct tree {
 	uint64_t start, end; /* its text on the stack */
 	uint64_t at;         /* behind the node read last; 0: none was */
+	uint64_t list;       /* behind the bracket that opens the list, once a
+				node was asked for; 0: there is no list */
+	uint64_t node;       /* where the node read last begins; when all were
+				read, the bracket that closes the list */
 	uint32_t path_len;   /* for whoever walks: of its folder's path */
 	bool done;
 };
@@ -96,7 +100,12 @@ typedef int tree_xattr(void *cookie, const char *name, const void *value,
 int tree_xattrs(struct tree_stack *ts, const struct node *n, tree_xattr *fn,
     void *cookie, struct err *e);
 
-/* Copy the raw text of the tree to a sink (for cat, and for exact copies). */
+/**
+ * tree_copy(ts, from, to, fn, cookie, e):
+ * Copy a stretch of a tree's raw text to a sink. tree_text: all of it.
+ */
+int tree_copy(struct tree_stack *ts, uint64_t from, uint64_t to,
+    store_sink *fn, void *cookie, struct err *e);
 int tree_text(struct tree_stack *ts, const struct tree *t, store_sink *fn,
     void *cookie, struct err *e);
 
