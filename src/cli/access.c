@@ -285,6 +285,15 @@ cli_open(struct cli *c, enum cli_access access, struct err *e)
 	    c->g.retry_lock, &c->lock, e));
 }
 
+int
+cli_open_writing(struct cli *c, enum cli_access access, bool dry,
+    struct err *e)
+{
+
+	c->g.no_lock = dry;
+	return (cli_open(c, access, e));
+}
+
 void
 cli_close(struct cli *c)
 {

@@ -63,6 +63,14 @@ enum cli_access {
 int cli_open(struct cli *c, enum cli_access access, struct err *e);
 void cli_close(struct cli *c);
 
+/**
+ * cli_open_writing(c, access, dry, e):
+ * The same for a command that writes: it takes its lock whatever --no-lock says,
+ * but for a dry run, which writes nothing and needs none.
+ */
+int cli_open_writing(struct cli *c, enum cli_access access, bool dry,
+    struct err *e);
+
 /* The state folder alone. */
 int cli_state(struct cli *c, struct err *e);
 

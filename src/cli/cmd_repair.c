@@ -5,15 +5,18 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/repair_snapshots.h"
 #include "run/repair.h"
 
 struct flags {
 	bool all;            /* index */
+	struct repair_snapshots_flags snapshots;
 };
 
 static const struct opt opts[] = {
 	OPT(struct flags, all, "read-all-packs", 0, OPT_FLAG, NULL,
 	    "index: make it from the packs' headers alone"),
+	REPAIR_SNAPSHOTS_FLAGS(struct flags, snapshots),
 	OPT_END
 };
 
@@ -208,6 +211,17 @@ run_packs(struct cli *c, const void *flags, int argc, char **argv,
 	return (rc);
 }
 
+/* ---- snapshots ---- */
+
+static int
+run_snapshots(struct cli *c, const void *flags, int argc, char **argv,
+    struct err *e)
+{
+	const struct flags *f = flags;
+
+	return (cli_repair_snapshots(c, &f->snapshots, argc, argv, e));
+}
+
 /* ---- which? ---- */
 
 static const struct {
@@ -217,6 +231,7 @@ static const struct {
 } words[] = {
 	{ "index", run_index },
 	{ "packs", run_packs },
+	{ "snapshots", run_snapshots },
 };
 
 static int
@@ -230,17 +245,25 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 			    e));
 	(void)err_set(e, ERR_USAGE, argc == 0 ? "repair what?" :
 	    "repair does not know '%s'", argc == 0 ? "" : argv[0]);
-	return (err_hint(e, "repair index, or repair packs ID..."));
+	return (err_hint(e, "repair index, repair packs ID..., or repair "
+	    "snapshots"));
 }
 
 const struct cmd cmd_repair = {
 	.name = "repair",
-	.args = "index|packs ID...",
-	.summary = "mend the index, save what is whole of damaged packs",
+	.args = "index|packs ID...|snapshots [ID...]",
+	.summary = "mend the index, packs and snapshots",
 	.help = "index: compares the index with the packs that are stored, "
 	    "forgets missing ones, reads\nothers from their headers.\n"
 	    "packs: copies what is whole of these packs into new ones and "
-	    "removes them. Before\nthat each is kept as pack-ID in this folder.",
+	    "removes them. Before\nthat each is kept as pack-ID in this folder.\n"
+	    "snapshots: makes new ones without what is lost. Files lose the "
+	    "blobs that no index\nnames, folders whose lists cannot be read "
+	    "become empty, a snapshot without a\nreadable root goes. They get "
+	    "the tag 'repaired', unless --forget removes the old\nones; with "
+	    "it, a damaged file of a snapshot that is named goes, too. It "
+	    "believes\nthe index: repair that first. And where the lost files "
+	    "are still there, 'garner\nbackup --force' of them heals more.",
 	.opts = opts,
 	.opts_size = sizeof(struct flags),
 	.run = run,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/utf8.h"
 
@@ -28,6 +29,77 @@ cli_snapshot_json(const struct snapshot *s, struct err *e)
 		(void)fwrite(b.p, 1, b.len, stdout);
 	buf_free(&b);
 	return (rc);
+}
+
+char *
+cli_go_time(const struct when *w, char ret[64])
+{
+	char text[WHEN_TEXT], zone[16];
+	int32_t offset = w->offset_s, of = offset < 0 ? -offset : offset;
+	time_t t = (time_t)w->sec;
+	struct tm tm;
+	char *tail;
+
+	tail = strpbrk(when_format(w, text) + 11, "+-Z");
+	if (tail != NULL)
+		*tail = '\0';
+	text[10] = ' ';
+	(void)snprintf(zone, sizeof(zone), "%c%02d%02d", offset < 0 ? '-' :
+	    '+', (int)(of / 3600 % 100), (int)(of / 60 % 60));
+	if (offset == 0)
+		(void)snprintf(ret, 64, "%.39s %.6s UTC", text, zone);
+	else if (localtime_r(&t, &tm) != NULL && tm.tm_gmtoff == offset)
+		(void)snprintf(ret, 64, "%.39s %.6s %.15s", text, zone,
+		    tm.tm_zone);
+	else
+		(void)snprintf(ret, 64, "%.39s %.6s %.6s", text, zone, zone);
+	return (ret);
+}
+
+void
+cli_say_snapshot(const struct cli *c, const struct snapshot *s)
+{
+	char hex[ID_HEX + 1], t[64];
+	const char *p = NULL;
+
+	if (!cli_talks(c))
+		return;
+	printf("\nsnapshot %.8s of [", id_hex(&s->id, hex));
+	while ((p = text_list_next(&s->paths, p)) != NULL) {
+		if (p != (const char *)s->paths.text.p)
+			putchar(' ');
+		cli_name(stdout, p, strlen(p));
+	}
+	printf("] at %s by ", cli_go_time(&s->time, t));
+	cli_name(stdout, s->user, strlen(s->user));
+	putchar('@');
+	cli_name(stdout, s->host, strlen(s->host));
+	putchar('\n');
+}
+
+void
+cli_json_changed(const struct id *old, const struct id *new_id)
+{
+	char a[ID_HEX + 1], b[ID_HEX + 1];
+
+	printf("{\"message_type\":\"changed\",\"old_snapshot_id\":\"%s\","
+	    "\"new_snapshot_id\":\"%s\"}\n", id_hex(old, a),
+	    id_hex(new_id, b));
+}
+
+void
+cli_say_changed(const struct cli *c, uint64_t n, bool dry)
+{
+
+	if (c->g.json)
+		printf("{\"message_type\":\"summary\","
+		    "\"changed_snapshots\":%llu}\n", (unsigned long long)n);
+	else if (n == 0)
+		cli_say(c, "no snapshots %s modified", dry ? "would be" :
+		    "were");
+	else
+		cli_say(c, "%s %llu snapshots", dry ? "would modify" :
+		    "modified", (unsigned long long)n);
 }
 
 /* ---- widths ---- */

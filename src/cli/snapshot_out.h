@@ -9,6 +9,17 @@
 /* One object, without a newline. */
 int cli_snapshot_json(const struct snapshot *s, struct err *e);
 
+/* As Go prints a time: "2024-01-02 03:04:05.6 +0100 CET". */
+char *cli_go_time(const struct when *w, char ret[64]);
+
+/* An empty line, then "snapshot 1a2b3c4d of [/a /b] at ... by user@host". */
+void cli_say_snapshot(const struct cli *c, const struct snapshot *s);
+
+/* The object that tells of a snapshot with a new id; and, for people or as an
+ * object, how many there were in all. */
+void cli_json_changed(const struct id *old, const struct id *new_id);
+void cli_say_changed(const struct cli *c, uint64_t n, bool dry);
+
 /*
  * A table is as wide as its widest cells, so each row is shown to it twice: first
  * all are measured, then they are printed between head and foot.

@@ -59,6 +59,27 @@ text_list_reset(struct text_list *l)
 	l->n = 0;
 }
 
+unsigned
+text_list_drop(struct text_list *l, const char *s, size_t len)
+{
+	size_t from = 0, to = 0, n;
+	unsigned dropped = 0;
+	char *p = (char *)l->text.p;
+
+	for (; from < l->text.len; from += n) {
+		n = strlen(p + from) + 1;
+		if (n == len + 1 && memcmp(p + from, s, len) == 0) {
+			dropped++;
+			continue;
+		}
+		memmove(p + to, p + from, n);
+		to += n;
+	}
+	l->text.len = to;
+	l->n -= dropped;
+	return (dropped);
+}
+
 static int
 by_bytes(const void *x, const void *y)
 {
@@ -494,6 +515,16 @@ snapshot_text(const struct snapshot *s, struct buf *b, struct err *e)
 }
 
 int
+snapshot_storable(const struct snapshot *s, struct err *e)
+{
+
+	if (!s->cut)
+		return (0);
+	return (err_set(e, ERR_LIMIT, "it has a text that this garner cannot "
+	    "keep as it is: too long, or with a NUL in it"));
+}
+
+int
 snapshot_save(struct repo *r, struct snapshot *s, struct err *e)
 {
 	/* Escapes make it longer than its lists. */
@@ -501,9 +532,8 @@ snapshot_save(struct repo *r, struct snapshot *s, struct err *e)
 	struct doc_writer *w;
 	int rc;
 
-	if (s->cut)
-		return (err_set(e, ERR_LIMIT, "its host, user or program has "
-		    "a name that is longer than this garner can keep"));
+	if ((rc = snapshot_storable(s, e)) != 0)
+		return (rc);
 	if ((w = calloc(1, sizeof(*w))) == NULL)
 		return (err_nomem(e));
 	if ((rc = snapshot_text(s, &json, e)) == 0 &&

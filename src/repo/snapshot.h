@@ -25,8 +25,9 @@ bool text_list_has(const struct text_list *l, const char *s);
 /* Put them into the order of their bytes. On failure they are as they were. */
 int text_list_sort(struct text_list *l, struct err *e);
 
-/* Forget all texts, keep the memory. */
+/* Forget all texts, keep the memory; or those that are ${s}: how many? */
 void text_list_reset(struct text_list *l);
+unsigned text_list_drop(struct text_list *l, const char *s, size_t len);
 
 /* What a backup counted; restic writes and shows it. */
 struct summary {
@@ -71,6 +72,9 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot *ret,
  * that was read and had a text that did not fit: it would come back cut.
  */
 int snapshot_save(struct repo *r, struct snapshot *s, struct err *e);
+
+/* Can it be saved? 0, or ERR_LIMIT as above. */
+int snapshot_storable(const struct snapshot *s, struct err *e);
 
 /**
  * snapshot_text(s, b, e), snapshot_parse(id, text, len, ret, e):

@@ -175,7 +175,7 @@ t_words() {
 	done
 	unset TZ
 	agree --no-lock forget -n -g '' --keep-last 3
-	set -- $("$GARNER" snapshots --json | jq -r '.[].id')
+	set -- $("$GARNER" snapshots --json --no-lock | jq -r '.[].id')
 	agree --no-lock forget -n "$1" "${2:0:8}" "$1" latest
 	agree --no-lock forget -n -q "$1"
 	agree --no-lock forget -n --json "$1"
@@ -341,9 +341,9 @@ t_long() {
 }
 policies_agree_here() { restic=$restic_new policies_agree UTC --keep-last 2; }
 
-also 'random policies, as the newest restic decides' t_policies_new 1 22
-also 'more of them' t_policies_new 2 22
-also 'random policies, as restic 0.14 decides' t_policies_old 3 22
+also 'random policies, as the newest restic decides' t_policies_new 1 35
+also 'more of them' t_policies_new 2 35
+also 'random policies, as restic 0.14 decides' t_policies_old 3 35
 also 'unlimited, filters and groups' t_policies_words
 also 'the host of the environment, for backups too' t_host
 also 'the same words and tables' t_words
