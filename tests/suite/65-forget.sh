@@ -21,7 +21,7 @@ pick() { # WORD...
 zones='UTC0 CET-1CEST,M3.5.0,M10.5.0/3 EST5EDT,M3.2.0,M11.1.0 <+0545>-5:45 <+14>-14'
 spans='3000 90000 700000 3000000 40000000 90000000'
 make_snapshots() { # N
-	local i e now zone tags paths
+	local i e now zone tags paths second=()
 	now=$(date +%s)
 	for ((i = 0; i < $1; i++)); do
 		case $(rnd 8) in
@@ -30,6 +30,11 @@ make_snapshots() { # N
 		2) e=$((1729990800 + RANDOM - 16384)) ;;            # October 27, 2024
 		*) e=$((now - (RANDOM * 32768 + RANDOM) % $(pick $spans))) ;;
 		esac
+		# No two at the same time, nor when the clock strikes twice: nobody
+		# says which of them comes first.
+		while [ -n "${second[e % 3600]-}" ]; do e=$((e - 1)); done
+		second[e % 3600]=taken
+		# shellcheck disable=SC2086 # words
 		zone=$(pick $zones)
 		case $(rnd 5) in
 		0) tags="--tag one" ;;
