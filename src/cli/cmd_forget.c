@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "cli/cli.h"
+#include "cli/pruning.h"
 #include "cli/report.h"
 #include "cli/snapshot_out.h"
 #include "run/forget.h"
@@ -13,7 +14,8 @@ struct flags {
 	struct opt_list keep_tags;
 	struct cli_filter filter;
 	const char *group_by;
-	bool remove_all, compact, dry;
+	bool remove_all, compact, dry, prune;
+	struct pruning_flags pruning;
 };
 
 #define COUNT(rule, letter, name, text) \
@@ -58,6 +60,9 @@ static const struct opt opts[] = {
 	    "group (host,paths)"),
 	OPT(struct flags, dry, "dry-run", 'n', OPT_FLAG, NULL,
 	    "decide and tell, remove nothing"),
+	OPT(struct flags, prune, "prune", 0, OPT_FLAG, NULL,
+	    "when some were removed, run 'prune', with these:"),
+	PRUNING_FLAGS(struct flags, pruning),
 	OPT_END
 };
 
@@ -67,6 +72,7 @@ struct job {
 	struct report report;
 	struct retention_policy policy;
 	struct forget_opts o;
+	struct prune_opts prune;
 	struct forget *forget;
 	struct snapshot_table table;
 	const char *sep;     /* before the next element of a JSON list */
@@ -479,6 +485,35 @@ forget(struct job *j, struct err *e)
 	return (j->c->g.json ? print_json(j, e) : 0);
 }
 
+/* ---- and pruning ---- */
+
+static int
+goes(void *cookie, const struct id *id, struct err *e)
+{
+
+	return (forget_goes(cookie, id, e));
+}
+
+static int
+prune(struct job *j, struct err *e)
+{
+	uint64_t n = forget_count(j->forget);
+
+	if (!j->f->prune || n == 0 || j->failed > 0)
+		return (0);
+	cli_say(j->c, "%llu snapshots %s, running prune%s",
+	    (unsigned long long)n, j->f->dry ? "would be removed" :
+	    "have been removed", j->f->dry ? " dry run" : "");
+	(void)fflush(stdout);
+	j->prune.dry = j->f->dry;
+	j->prune.lock = j->c->lock;
+	if (j->f->dry) {
+		j->prune.gone = goes;
+		j->prune.gone_cookie = j->forget;
+	}
+	return (pruning_run(j->c, &j->prune, e));
+}
+
 static int
 run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 {
@@ -489,6 +524,7 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	if ((rc = parse_policy(&j, e)) != 0 ||
 	    (rc = parse_groups(j.f->group_by, &j.o.group_by, e)) != 0 ||
 	    (rc = must_make_sense(&j, argc, &sf, e)) != 0 ||
+	    (rc = pruning_opts(c, &j.f->pruning, &j.prune, e)) != 0 ||
 	    (rc = cli_open(c, ACCESS_EXCLUSIVE, e)) != 0)
 		return (rc);
 	j.o.policy = &j.policy;
@@ -499,7 +535,8 @@ run(struct cli *c, void *flags, int argc, char **argv, struct err *e)
 	j.o.lock = c->lock;
 	j.o.problem = report_problem;
 	j.o.cookie = &j.report;
-	rc = forget(&j, e);
+	if ((rc = forget(&j, e)) == 0)
+		rc = prune(&j, e);
 	forget_close(j.forget);
 	if (rc != 0)
 		return (rc);
@@ -515,8 +552,9 @@ const struct cmd cmd_forget = {
 	    "says so. Counts of hours, days, ...\nare of those that have a "
 	    "snapshot; while a count is not used up, the oldest\nsnapshot "
 	    "stays too. Ages are reckoned from the group's newest snapshot.\n\n"
-	    "Their data stays until 'garner prune' removes what nothing "
-	    "needs any more.\nExit code 3: some could not be removed.",
+	    "Their data stays until 'garner prune' (or --prune) removes what "
+	    "nothing needs any\nmore. Exit code 3: some could not be "
+	    "removed.",
 	.opts = opts,
 	.opts_size = sizeof(struct flags),
 	.run = run,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pagemap.h"
 #include "base/sort.h"
 #include "base/spill.h"
 #include "crypto/sha256.h"
@@ -62,6 +63,7 @@ struct forget {
 	struct sorter *order;
 	struct spill entries, groups;
 	uint64_t n_remove;
+	struct pagemap *going; /* ids of those, once somebody asked */
 	struct buf text, entry;
 
 	/* the group that is being decided */
@@ -496,6 +498,7 @@ forget_close(struct forget *f)
 	sorter_free(f->order);
 	spill_close(&f->entries);
 	spill_close(&f->groups);
+	pagemap_free(f->going);
 	buf_free(&f->text);
 	buf_free(&f->entry);
 	free(f);
@@ -659,6 +662,26 @@ forget_names(struct forget *f, forget_id *fn, void *cookie, struct err *e)
 	}
 	sorter_free(s);
 	return (rc);
+}
+
+static int
+note_going(void *cookie, const struct id *id, struct err *e)
+{
+
+	return (pagemap_put(cookie, id->b, 0, e));
+}
+
+int
+forget_goes(struct forget *f, const struct id *id, struct err *e)
+{
+	uint64_t ignored;
+	int rc;
+
+	if (f->going == NULL &&
+	    ((rc = pagemap_new(&f->going, f->r->state->scratch, e)) != 0 ||
+	    (rc = each_removed(f, note_going, f->going, e)) != 0))
+		return (rc);
+	return (pagemap_find(f->going, id->b, &ignored, e));
 }
 
 struct removal {

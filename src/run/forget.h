@@ -95,6 +95,9 @@ typedef int forget_id(void *cookie, const struct id *id, struct err *e);
 int forget_names(struct forget *f, forget_id *fn, void *cookie,
     struct err *e);
 
+/* Will this one go? 1, 0 or ERR_*. */
+int forget_goes(struct forget *f, const struct id *id, struct err *e);
+
 /**
  * forget_remove(f, fn, cookie, e):
  * Remove them. ${fn} is called for each, with the reason when it could not be

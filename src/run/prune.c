@@ -63,7 +63,8 @@ add_root(void *cookie, const struct snapshot *s, struct err *e)
 	uint8_t rec[ROOT_LEN];
 	int rc;
 
-	rc = p->o->gone != NULL ? p->o->gone(p->o->cookie, &s->id, e) : 0;
+	rc = p->o->gone != NULL ? p->o->gone(p->o->gone_cookie, &s->id,
+	    e) : 0;
 	if (rc != 0)
 		return (rc < 0 ? rc : 0);
 	p->s->snapshots++;

@@ -31,7 +31,8 @@ struct prune_opts {
 
 	/* Does this snapshot count as gone? 1, 0 or ERR_*; NULL: none does. What
 	 * a forget would remove, in a dry run. */
-	int (*gone)(void *cookie, const struct id *snap, struct err *e);
+	int (*gone)(void *gone_cookie, const struct id *snap, struct err *e);
+	void *gone_cookie;
 	/* The next part of the work begins. */
 	void (*phase)(void *cookie, const char *text);
 	/* All is decided, nothing has been done yet. */

@@ -246,6 +246,33 @@ t_named() {
 	same "$(ids | wc -l)" 7
 }
 
+# With --prune what only they needed goes, too; a dry run says how much.
+t_prune() {
+	local before
+	init "$W/r"
+	mkdir "$W/s"
+	head -c 3000000 /dev/urandom >"$W/s/large"
+	g 0 --no-lock backup -q "$W/s"
+	echo small >"$W/s/large"
+	g 0 --no-lock backup -q "$W/s"
+	before=$(du -s "$W/r/data" | cut -f 1)
+	g 0 forget --keep-last 1 --prune --dry-run
+	says "$out" '1 snapshots would be removed, running prune dry run'
+	says "$out" 'total prune:'
+	grep -q '^to delete: .* / 2.8[0-9]* MiB$' "$out"
+	same "$(ids | wc -l)" 2
+	g 2 forget --keep-last 1 --prune --max-unused lots
+	same "$(ids | wc -l)" 2
+	g 0 forget --keep-last 2 --prune
+	hushes "$out" 'running prune'
+	g 0 forget --json --keep-last 1 --prune
+	jq -se '(.[0][0].remove | length) == 1 and .[1].message_type == "summary"' "$out" >/dev/null
+	at_most "$(du -s "$W/r/data" | cut -f 1)" $((before - 2500)) 'what is left'
+	g 0 check --read-data
+	g 0 restore latest --target "$W/o"
+	same "$(cat "$W/o$W/s/large")" small
+}
+
 # A policy that would keep nothing of a group, and none at all: nothing goes.
 t_refuses() {
 	cp -a "$T/few" "$W/r"
@@ -354,6 +381,7 @@ also 'the host of the environment, for backups too' t_host
 also 'the same words and tables' t_words
 also 'tables keep their columns, and their terminal' t_table
 also 'what is removed is what was told' t_removes
+also 'and with --prune their data' t_prune
 also 'snapshots by name' t_named
 also 'a policy that keeps nothing is refused' t_refuses
 also 'exclusive lock, and none for a look' t_lock
