@@ -28,29 +28,76 @@ cli_environment(const char *name)
 	return (v != NULL && *v != '\0' ? v : NULL);
 }
 
-int
-cli_location(struct cli *c, const char **ret, struct err *e)
+/* The words that name a repository and open it. */
+struct place {
+	const char *repo, *repo_file, *password_file, *password_command;
+	const char *key_hint;
+	bool insecure_no_password;
+	const char *prefix;  /* of what they are called in the environment */
+	const char *prompt;
+};
+
+static struct place
+own_place(const struct cli *c)
 {
-	static char from_file[4096];
-	const char *file;
+
+	return ((struct place){ .repo = c->g.repo,
+	    .password_file = c->g.password_file,
+	    .password_command = c->g.password_command,
+	    .key_hint = c->g.key_hint,
+	    .insecure_no_password = c->g.insecure_no_password,
+	    .prefix = "", .prompt = "password of the repository: " });
+}
+
+static const char *
+place_environment(const struct place *p, const char *name)
+{
+	char full[64];
+
+	(void)snprintf(full, sizeof(full), "%s%s", p->prefix, name);
+	return (cli_environment(full));
+}
+
+enum { LOCATION_MAX = 4096 };
+
+/* Where is it? ${room} is for what is read from a file. ERR_ABSENT: not said. */
+static int
+place_location(const struct place *p, char room[LOCATION_MAX],
+    const char **ret, struct err *e)
+{
+	const char *file = p->repo_file;
 	char *text;
 	size_t len;
 	int rc;
 
-	*ret = c->g.repo != NULL ? c->g.repo : cli_environment("REPOSITORY");
+	*ret = p->repo;
+	if (*ret == NULL && file == NULL)
+		*ret = place_environment(p, "REPOSITORY");
 	if (*ret != NULL && **ret != '\0')
 		return (0);
-	if ((file = cli_environment("REPOSITORY_FILE")) != NULL) {
-		rc = file_load(AT_FDCWD, file, sizeof(from_file) - 1, &text,
-		    &len, e);
-		if (rc != 0)
-			return (rc);
-		(void)snprintf(from_file, sizeof(from_file), "%s", text);
-		free(text);
-		from_file[strcspn(from_file, "\r\n")] = '\0';
-		*ret = from_file;
-		return (0);
-	}
+	if (file == NULL)
+		file = place_environment(p, "REPOSITORY_FILE");
+	if (file == NULL)
+		return (ERR_ABSENT);
+	rc = file_load(AT_FDCWD, file, LOCATION_MAX - 1, &text, &len, e);
+	if (rc != 0)
+		return (rc);
+	(void)snprintf(room, LOCATION_MAX, "%s", text);
+	free(text);
+	room[strcspn(room, "\r\n")] = '\0';
+	*ret = room;
+	return (0);
+}
+
+int
+cli_location(struct cli *c, const char **ret, struct err *e)
+{
+	static char from_file[LOCATION_MAX];
+	struct place p = own_place(c);
+	int rc;
+
+	if ((rc = place_location(&p, from_file, ret, e)) != ERR_ABSENT)
+		return (rc);
 	(void)err_set(e, ERR_USAGE, "which repository?");
 	return (err_hint(e, "name it with -r PLACE or in GARNER_REPOSITORY"));
 }
@@ -178,30 +225,30 @@ ask_terminal(const char *prompt, bool confirm, struct secret *ret,
 	return (rc != 0 ? rc : 1);
 }
 
-int
-cli_password(struct cli *c, bool confirm, struct secret *ret, struct err *e)
+static int
+place_password(const struct place *p, bool confirm, struct secret *ret,
+    struct err *e)
 {
 	const char *v;
 	int rc;
 
 	ret->text = NULL;
 	ret->len = 0;
-	if (c->g.insecure_no_password) {
+	if (p->insecure_no_password) {
 		ret->text = strdup("");
 		return (ret->text != NULL ? 1 : err_nomem(e));
 	}
-	if ((v = c->g.password_file) != NULL ||
-	    (c->g.password_command == NULL &&
-	    (v = cli_environment("PASSWORD_FILE")) != NULL)) {
+	if ((v = p->password_file) != NULL || (p->password_command == NULL &&
+	    (v = place_environment(p, "PASSWORD_FILE")) != NULL)) {
 		rc = cli_password_file(v, ret, e);
 		return (rc != 0 ? rc : 1);
 	}
-	if ((v = c->g.password_command) != NULL ||
-	    (v = cli_environment("PASSWORD_COMMAND")) != NULL) {
+	if ((v = p->password_command) != NULL ||
+	    (v = place_environment(p, "PASSWORD_COMMAND")) != NULL) {
 		rc = from_command(v, ret, e);
 		return (rc != 0 ? rc : 1);
 	}
-	if ((v = cli_environment("PASSWORD")) != NULL) {
+	if ((v = place_environment(p, "PASSWORD")) != NULL) {
 		if ((ret->text = strdup(v)) == NULL)
 			return (err_nomem(e));
 		ret->len = strlen(v);
@@ -210,7 +257,15 @@ cli_password(struct cli *c, bool confirm, struct secret *ret, struct err *e)
 	/* Standard input may be the data of a backup: only a terminal. */
 	if (!isatty(STDIN_FILENO) && !isatty(STDERR_FILENO))
 		return (0);
-	return (ask_terminal("password of the repository: ", confirm, ret, e));
+	return (ask_terminal(p->prompt, confirm, ret, e));
+}
+
+int
+cli_password(struct cli *c, bool confirm, struct secret *ret, struct err *e)
+{
+	struct place p = own_place(c);
+
+	return (place_password(&p, confirm, ret, e));
 }
 
 int
@@ -239,50 +294,93 @@ cli_new_password(const char *file, struct secret *ret, struct err *e)
  * password; a terminal is asked last.
  */
 static int
-open_repo(struct cli *c, struct store *st, struct err *e)
+open_repo(struct cli *c, const struct place *p, struct store *st,
+    struct repo **ret, struct err *e)
 {
 	struct secret s = { NULL, 0 };
-	const char *hint = c->g.key_hint != NULL ? c->g.key_hint :
-	    cli_environment("KEY_HINT");
-	bool given = c->g.insecure_no_password || c->g.password_file != NULL ||
-	    c->g.password_command != NULL ||
-	    cli_environment("PASSWORD_FILE") != NULL ||
-	    cli_environment("PASSWORD_COMMAND") != NULL ||
-	    cli_environment("PASSWORD") != NULL;
+	const char *hint = p->key_hint != NULL ? p->key_hint :
+	    place_environment(p, "KEY_HINT");
+	bool given = p->insecure_no_password || p->password_file != NULL ||
+	    p->password_command != NULL ||
+	    place_environment(p, "PASSWORD_FILE") != NULL ||
+	    place_environment(p, "PASSWORD_COMMAND") != NULL ||
+	    place_environment(p, "PASSWORD") != NULL;
 	int rc;
 
 	if (!given) {
-		rc = repo_open(&c->repo, st, &c->state, NULL, hint, e);
+		rc = repo_open(ret, st, &c->state, NULL, hint, e);
 		if (rc != ERR_PASSWORD)
 			return (rc);
 	}
-	if ((rc = cli_password(c, false, &s, e)) <= 0)
+	if ((rc = place_password(p, false, &s, e)) <= 0)
 		return (rc < 0 ? rc : ERR_PASSWORD);
-	rc = repo_open(&c->repo, st, &c->state, &s, hint, e);
+	rc = repo_open(ret, st, &c->state, &s, hint, e);
 	secret_free(&s);
 	return (rc);
+}
+
+/* Open what lies at ${location}, and lock it unless ${access} says otherwise. */
+static int
+open_place(struct cli *c, const struct place *p, const char *location,
+    enum cli_access access, struct repo **ret, struct repo_lock **ret_lock,
+    struct err *e)
+{
+	struct store *st;
+	int rc;
+
+	if ((rc = cli_state(c, e)) != 0 ||
+	    (rc = store_open(&st, location, e)) != 0)
+		return (rc);
+	if ((rc = open_repo(c, p, st, ret, e)) != 0) {
+		store_close(st);
+		return (rc);
+	}
+	(*ret)->stop = &c->stop;
+	if (access == ACCESS_NO_LOCK || c->g.no_lock)
+		return (0);
+	return (repo_lock(*ret, access == ACCESS_EXCLUSIVE, c->g.retry_lock,
+	    ret_lock, e));
 }
 
 int
 cli_open(struct cli *c, enum cli_access access, struct err *e)
 {
+	struct place p = own_place(c);
 	const char *location;
-	struct store *st;
 	int rc;
 
-	if ((rc = cli_location(c, &location, e)) != 0 ||
-	    (rc = cli_state(c, e)) != 0 ||
-	    (rc = store_open(&st, location, e)) != 0)
+	if ((rc = cli_location(c, &location, e)) != 0)
 		return (rc);
-	if ((rc = open_repo(c, st, e)) != 0) {
-		store_close(st);
-		return (rc);
+	return (open_place(c, &p, location, access, &c->repo, &c->lock, e));
+}
+
+int
+cli_open_from(struct cli *c, const struct cli_from *f, struct err *e)
+{
+	struct place p = { .repo = f->repo, .repo_file = f->repo_file,
+	    .password_file = f->password_file,
+	    .password_command = f->password_command, .key_hint = f->key_hint,
+	    .insecure_no_password = f->insecure_no_password,
+	    .prefix = "FROM_", .prompt = "password of the source: " };
+	char room[LOCATION_MAX];
+	const char *location;
+	int rc;
+
+	if ((rc = place_location(&p, room, &location, e)) == ERR_ABSENT) {
+		(void)err_set(e, ERR_USAGE, "from which repository?");
+		return (err_hint(e, "name it with --from-repo PLACE or in "
+		    "GARNER_FROM_REPOSITORY"));
 	}
-	c->repo->stop = &c->stop;
-	if (access == ACCESS_NO_LOCK || c->g.no_lock)
-		return (0);
-	return (repo_lock(c->repo, access == ACCESS_EXCLUSIVE,
-	    c->g.retry_lock, &c->lock, e));
+	if (rc != 0)
+		return (rc);
+	rc = open_place(c, &p, location, ACCESS_SHARED, &c->from,
+	    &c->from_lock, e);
+	if (rc == ERR_PASSWORD) {
+		e->hint[0] = '\0';
+		(void)err_hint(e, "give it with --from-password-file FILE or "
+		    "in GARNER_FROM_PASSWORD");
+	}
+	return (rc != 0 ? err_note(e, "the source") : 0);
 }
 
 int
@@ -298,6 +396,10 @@ void
 cli_close(struct cli *c)
 {
 
+	repo_unlock(c->from_lock);
+	c->from_lock = NULL;
+	repo_close(c->from);
+	c->from = NULL;
 	repo_unlock(c->lock);
 	c->lock = NULL;
 	repo_close(c->repo);

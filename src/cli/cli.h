@@ -42,6 +42,8 @@ struct cli {
 	bool state_open;
 	struct repo *repo;
 	struct repo_lock *lock;
+	struct repo *from;   /* of a copy: its source */
+	struct repo_lock *from_lock;
 };
 
 extern const struct opt cli_globals[];
@@ -70,6 +72,31 @@ void cli_close(struct cli *c);
  */
 int cli_open_writing(struct cli *c, enum cli_access access, bool dry,
     struct err *e);
+
+/* The options that name and open a second repository, from which is taken. */
+struct cli_from {
+	const char *repo, *repo_file, *password_file, *password_command;
+	const char *key_hint;
+	bool insecure_no_password;
+};
+
+#define CLI_FROM(type, field) \
+	OPT(type, field.repo, "from-repo", 0, OPT_TEXT, "PLACE", \
+	    "the source ($GARNER_FROM_REPOSITORY)"), \
+	OPT(type, field.repo_file, "from-repository-file", 0, OPT_TEXT, \
+	    "FILE", "file that names it ($GARNER_FROM_REPOSITORY_FILE)"), \
+	OPT(type, field.password_file, "from-password-file", 0, OPT_TEXT, \
+	    "FILE", "file with its password ($GARNER_FROM_PASSWORD_FILE)"), \
+	OPT(type, field.password_command, "from-password-command", 0, \
+	    OPT_TEXT, "COMMAND", "shell command that prints it " \
+	    "($GARNER_FROM_PASSWORD_COMMAND)"), \
+	OPT(type, field.key_hint, "from-key-hint", 0, OPT_TEXT, "KEY", \
+	    "try this key of it first ($GARNER_FROM_KEY_HINT)"), \
+	OPT(type, field.insecure_no_password, "from-insecure-no-password", \
+	    0, OPT_FLAG, NULL, "its password is empty")
+
+/* Open it, for reading: c->from is there after 0. */
+int cli_open_from(struct cli *c, const struct cli_from *f, struct err *e);
 
 /* The state folder alone. */
 int cli_state(struct cli *c, struct err *e);
