@@ -296,6 +296,24 @@ packer_commit(struct packer *pk, size_t len)
 }
 
 int
+packer_plain(struct packer *pk, const uint8_t *p, size_t len, struct err *e)
+{
+	uint8_t *room;
+	size_t n;
+	int rc;
+
+	for (; len > 0; p += n, len -= n) {
+		if ((rc = packer_room(pk, &room, &n, e)) != 0)
+			return (rc);
+		if (n > len)
+			n = len;
+		memcpy(room, p, n);
+		packer_commit(pk, n);
+	}
+	return (0);
+}
+
+int
 packer_squeeze(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
     size_t len, bool end, struct err *e)
 {

@@ -107,6 +107,10 @@ int packer_room(struct packer *pk, uint8_t **ret, size_t *ret_len,
     struct err *e);
 void packer_commit(struct packer *pk, size_t len);
 
+/* Seal ${len} bytes into the blob as they are. */
+int packer_plain(struct packer *pk, const uint8_t *p, size_t len,
+    struct err *e);
+
 /* Compress ${len} bytes into the blob; with ${end} finish the frame of ${z}. */
 int packer_squeeze(struct packer *pk, struct zstd_pack *z, const uint8_t *p,
     size_t len, bool end, struct err *e);

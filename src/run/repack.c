@@ -14,6 +14,8 @@ enum {
 	/* Bytes between two wanted blobs that are read rather than leapt: a new
 	 * request costs more than they do. */
 	GAP = 32768,
+	/* A pack of which so many blobs cannot be read is not asked for more. */
+	UNREAD_MAX = 8,
 	TREE_WINDOW_LOG = 15, /* as the saver's */
 	TREE_LEVEL = 1,      /* when compression is off */
 
@@ -29,6 +31,7 @@ enum {
 
 struct repack {
 	struct repo *r;
+	struct repo *to;     /* where new packs go: mostly r */
 	const struct repack_opts *o;
 	struct repack_stats *stats;
 	struct publisher publisher;
@@ -62,6 +65,9 @@ struct worker {
 	uint8_t *room;
 	size_t room_len;
 	bool ours;           /* what failed is not the reading */
+	bool begun;          /* put_into: the blob was begun in a pack */
+	uint64_t alone;      /* records before this are read one by one */
+	unsigned unread;     /* which the store did not give, of this pack */
 };
 
 /* ---- the list ---- */
@@ -241,24 +247,37 @@ plain_bytes(struct worker *w, store_sink *fn, struct err *e)
 	return (blob_read_from(&w->br, w->name, w->offset, &w->x, fn, w, e));
 }
 
-/* Compress it into the pack: its hash is known when all went through. */
+/* The compressor for such a blob, made when the first one comes. */
 static int
-put_compressed(struct worker *w, struct err *e)
+open_squeezer(struct worker *w, struct zstd_pack **ret, struct err *e)
 {
 	bool tree = w->x.type == BLOB_TREE;
 	struct zstd_pack **z = tree ? &w->trees_z : &w->data_z;
-	struct packer *pk = packer_of(w);
-	struct pack_entry y = w->x;
 	int level = w->rp->o->level, rc;
 
 	if (*z == NULL && (rc = zstd_pack_new(z, level != 0 ? level :
 	    TREE_LEVEL, tree ? TREE_WINDOW_LOG : ZSTD_WINDOW_LOG, e)) != 0)
 		return (rc);
+	*ret = *z;
+	return (0);
+}
+
+/* Compress it into the pack: its hash is known when all went through. */
+static int
+put_compressed(struct worker *w, struct err *e)
+{
+	struct packer *pk = packer_of(w);
+	struct pack_entry y = w->x;
+	struct zstd_pack *z;
+	int rc;
+
+	if ((rc = open_squeezer(w, &z, e)) != 0)
+		return (rc);
 	y.plain = w->x.length - SEAL_OVERHEAD;
-	zstd_pack_begin(*z, y.plain);
+	zstd_pack_begin(z, y.plain);
 	if ((rc = packer_begin(pk, w->rp->o->salvage, e)) != 0 ||
 	    (rc = plain_bytes(w, squeeze_bytes, e)) != 0 ||
-	    (rc = packer_squeeze(pk, *z, NULL, 0, true, e)) != 0)
+	    (rc = packer_squeeze(pk, z, NULL, 0, true, e)) != 0)
 		return (rc);
 	return (packer_end(pk, &y, e));
 }
@@ -311,6 +330,102 @@ leave_out(struct worker *w, const struct err *why)
 	count(w, false);
 }
 
+/* ---- one blob into another repository ---- */
+
+static int
+seal_bytes(void *cookie, const void *bytes, size_t len, struct err *e)
+{
+	struct worker *w = cookie;
+
+	return (packer_plain(packer_of(w), bytes, len, e));
+}
+
+/* Is it to be compressed there, as what is plain here or is being unpacked? */
+static bool
+squeezed_there(const struct worker *w)
+{
+	const struct repack *rp = w->rp;
+
+	if (rp->to->version == 1)
+		return (false);
+	return (w->x.plain != 0 || (w->x.length > SEAL_OVERHEAD &&
+	    (w->x.type == BLOB_TREE || rp->o->level != 0)));
+}
+
+/* Does it have to be unpacked or compressed, or is it too large to be held? */
+static bool
+to_recode(const struct worker *w)
+{
+
+	return ((w->x.plain != 0) != squeezed_there(w) ||
+	    w->x.length > slab_pool_max(&w->rp->r->pool));
+}
+
+/* Through its plain bytes: it is proven when all went through. */
+static int
+put_recoded(struct worker *w, struct err *e)
+{
+	struct packer *pk = packer_of(w);
+	bool squeeze = squeezed_there(w);
+	uint32_t plain = w->x.plain != 0 ? w->x.plain :
+	    w->x.length - SEAL_OVERHEAD;
+	struct pack_entry y = w->x;
+	struct zstd_pack *z = NULL;
+	int rc;
+
+	y.plain = squeeze ? plain : 0;
+	if (squeeze) {
+		if ((rc = open_squeezer(w, &z, e)) != 0)
+			return (rc);
+		zstd_pack_begin(z, plain);
+	}
+	if ((rc = packer_begin(pk, true, e)) != 0)
+		return (rc);
+	w->begun = true;
+	if ((rc = plain_bytes(w, squeeze ? squeeze_bytes : seal_bytes,
+	    e)) != 0 ||
+	    (squeeze && (rc = packer_squeeze(pk, z, NULL, 0, true, e)) != 0))
+		return (rc);
+	if ((rc = blobmap_claim(w->rp->to->map, y.type, &y.id, e)) <= 0)
+		return (rc != 0 ? rc : packer_revoke(pk, e));
+	return (packer_end(pk, &y, e));
+}
+
+/* As it is in its envelope, which blob_open left open in the slabs. */
+static int
+put_resealed(struct worker *w, struct err *e)
+{
+	struct packer *pk = packer_of(w);
+	struct chunk body = w->chunk;
+	struct chunk_walk walk;
+	struct pack_entry y = w->x;
+	uint8_t *p;
+	size_t n;
+	int rc;
+
+	rc = blob_open(&w->br, &w->chunk, &w->x, w->name, w->offset,
+	    drop_bytes, w, e);
+	if (rc != 0 || (rc = blobmap_claim(w->rp->to->map, y.type, &y.id,
+	    e)) <= 0 || (rc = packer_begin(pk, false, e)) != 0)
+		return (rc);
+	body.off += SEAL_IV;	/* slabs are filled from 0: no overflow */
+	body.len -= SEAL_OVERHEAD;
+	for (walk = chunk_walk(&w->rp->r->pool, &body);
+	    chunk_next(&walk, &p, &n);)
+		if ((rc = packer_plain(pk, p, n, e)) != 0)
+			return (rc);
+	return (packer_end(pk, &y, e));
+}
+
+/* ---- one blob ---- */
+
+static bool
+tolerant(const struct worker *w)
+{
+
+	return (w->rp->o->salvage || w->rp->o->into != NULL);
+}
+
 /* All its bytes are here, or it is too large for that. */
 static int
 put_blob(struct worker *w, struct err *e)
@@ -319,10 +434,18 @@ put_blob(struct worker *w, struct err *e)
 	struct err why = ERR_INIT;
 	int rc;
 
-	rc = to_compress(w) ? put_compressed(w, &why) : put_copy(w, &why);
-	if (rc == ERR_CORRUPT && w->rp->o->salvage) {
+	w->begun = false;
+	if (w->rp->o->into != NULL) {
+		rc = to_recode(w) ? put_recoded(w, &why) :
+		    put_resealed(w, &why);
+	} else {
+		w->begun = true;
+		rc = to_compress(w) ? put_compressed(w, &why) :
+		    put_copy(w, &why);
+	}
+	if (rc == ERR_CORRUPT && tolerant(w)) {
 		leave_out(w, &why);
-		return (packer_revoke(pk, e));
+		return (w->begun ? packer_revoke(pk, e) : 0);
 	}
 	if (rc != 0) {
 		*e = why;
@@ -440,6 +563,7 @@ plan_request(struct worker *w, uint64_t *ret, struct err *e)
 		if ((rc = record_at(w, at, &x, &offset, e)) != 0)
 			return (rc);
 		if (offset < to || offset - to > GAP || w->rp->o->salvage ||
+		    w->at < w->alone ||
 		    x.length > slab_pool_max(&w->rp->r->pool))
 			break;
 		to = (uint64_t)offset + x.length;
@@ -449,12 +573,52 @@ plan_request(struct worker *w, uint64_t *ret, struct err *e)
 	return (0);
 }
 
+/* Nothing more comes out of the pack: one word for all that were to. */
+static void
+leave_pack(struct worker *w, const char *how)
+{
+	uint64_t n = (spill_top(&w->list) - w->at) / REC_LEN;
+	struct err why = ERR_INIT;
+
+	(void)err_set(&why, ERR_CORRUPT, "%s %s, with %llu of the blobs to be "
+	    "copied", w->name, how, (unsigned long long)n);
+	w->rp->o->damaged(w->rp->o->cookie, &why);
+	pthread_mutex_lock(&w->rp->lock);
+	w->rp->stats->left_out += n;
+	pthread_mutex_unlock(&w->rp->lock);
+	w->at = spill_top(&w->list);
+}
+
+/*
+ * A request failed where the next record's bytes would have come. One of several
+ * is done again, blob by blob; a blob by itself is left out.
+ */
+static void
+not_read(struct worker *w, uint64_t first, struct err *why)
+{
+	char hex[ID_HEX + 1];
+
+	if (w->rp->o->into != NULL && why->code == ERR_ABSENT) {
+		leave_pack(w, "is missing");
+	} else if (w->end - first > REC_LEN) {
+		w->alone = w->end;
+	} else {
+		(void)err_note(why, "blob %.16s", id_hex(&w->x.id, hex));
+		leave_out(w, why);
+		w->at += REC_LEN;
+		if (w->rp->o->into != NULL && ++w->unread == UNREAD_MAX &&
+		    w->at < spill_top(&w->list))
+			leave_pack(w, "is given up");
+	}
+}
+
 /* One request, from the record at w->at on. */
 static int
 read_some(struct worker *w, struct err *e)
 {
 	struct err why = ERR_INIT;
-	uint64_t to;
+	uint64_t first = w->at, to;
+	bool waiting;
 	int rc;
 
 	if ((rc = record_at(w, w->at, &w->x, &w->offset, e)) != 0)
@@ -470,9 +634,13 @@ read_some(struct worker *w, struct err *e)
 	w->ours = false;
 	rc = store_get(w->rp->r->store, w->name, w->pos, to - w->pos, take, w,
 	    &why);
+	waiting = w->have;
 	drop_blob(w);
-	if (rc != 0 && w->rp->o->salvage && !w->ours && !err_ends_all(rc)) {
-		leave_out(w, &why);
+	if (rc != 0 && tolerant(w) && !w->ours && !err_ends_all(rc)) {
+		if (waiting) {	/* else all of it came */
+			w->at -= REC_LEN;
+			not_read(w, first, &why);
+		}
 		return (0);
 	}
 	if (rc != 0)
@@ -488,6 +656,8 @@ read_pack(struct worker *w, struct err *e)
 
 	if ((rc = repo_lock_lost(w->rp->o->lock, e)) != 0)
 		return (rc);
+	w->alone = 0;
+	w->unread = 0;
 	for (w->at = 0; w->at < top;)
 		if ((rc = read_some(w, e)) != 0)
 			return (rc);
@@ -556,8 +726,8 @@ worker_open(struct worker *w, struct repack *rp, struct err *e)
 	w->rp = rp;
 	if ((rc = blob_reader_open(&w->br, rp->r, e)) != 0 ||
 	    (rc = spill_open(&w->list, rp->r->state->scratch, LIST_WINDOW,
-	    e)) != 0 || (rc = packer_open(&w->data, rp->r, false, e)) != 0 ||
-	    (rc = packer_open(&w->trees, rp->r, false, e)) != 0)
+	    e)) != 0 || (rc = packer_open(&w->data, rp->to, false, e)) != 0 ||
+	    (rc = packer_open(&w->trees, rp->to, false, e)) != 0)
 		return (rc);
 	return (thread_start(&w->thread, worker, w, e));
 }
@@ -615,11 +785,12 @@ repack_run(struct repo *r, struct sorter *blobs,
 	if ((rp = calloc(1, sizeof(*rp))) == NULL)
 		return (err_nomem(e));
 	rp->r = r;
+	rp->to = opts->into != NULL ? opts->into : r;
 	rp->o = opts;
 	rp->stats = stats;
 	rp->blobs = blobs;
 	pthread_mutex_init(&rp->lock, NULL);
-	if ((rc = publisher_open(&rp->publisher, r, publisher_failed, rp,
+	if ((rc = publisher_open(&rp->publisher, rp->to, publisher_failed, rp,
 	    e)) == 0 && (rc = read_ahead(rp, e)) == 0 &&
 	    (rc = run_workers(rp, e)) == 0 && (rc = rp->rc) != 0)
 		*e = rp->why;

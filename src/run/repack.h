@@ -5,6 +5,9 @@
  * Copies blobs out of packs into new ones. Their sealed bytes are taken as they
  * are, and proven on the way: MAC, compression, hash. Each pack is read once, from
  * front to back, by one of several threads.
+ *
+ * Or into another repository: then they are opened and proven first, and sealed
+ * anew with its key; what is compressed stays so, unless its version forbids it.
  */
 
 #include "base/sort.h"
@@ -20,6 +23,9 @@ struct repack_opts {
 				trees always are where the version allows */
 	bool salvage;        /* a blob that is damaged is told and left out,
 				otherwise it ends the run */
+	struct repo *into;   /* another repository, or NULL. Blobs that it has
+				are passed over, damaged ones told and left
+				out; its map is loaded, its pool not used */
 	/* The id of the pack that the caller calls ${no}. */
 	int (*pack_id)(void *cookie, uint32_t no, struct id *ret,
 	    struct err *e);
@@ -31,7 +37,7 @@ struct repack_opts {
 
 struct repack_stats {
 	uint64_t packs;      /* that were read */
-	uint64_t blobs;      /* copied */
+	uint64_t blobs;      /* copied, or there by now */
 	uint64_t left_out;   /* damaged */
 	uint64_t new_packs, new_bytes; /* written */
 };

@@ -1211,6 +1211,27 @@ done:
 	return (rc);
 }
 
+int
+blobmap_has(struct blobmap *m, enum blob_type type, const struct id *id,
+    struct err *e)
+{
+	const struct claims *c = &m->claims;
+	uint8_t key[ID_LEN + 1];
+	struct where w;
+	int rc;
+
+	memcpy(key, id->b, ID_LEN);
+	key[ID_LEN] = type == BLOB_TREE ? 2 : 1;
+	if ((rc = blobmap_find(m, type, id, true, &w, NULL, e)) != 0)
+		return (rc);
+	pthread_rwlock_rdlock(&m->session);
+	if ((rc = find_fresh(m, type, id, e)) == 0 &&
+	    c->key[claim_slot(c, key) * (ID_LEN + 1u) + ID_LEN] != 0)
+		rc = 1;
+	pthread_rwlock_unlock(&m->session);
+	return (rc);
+}
+
 uint64_t
 blobmap_records(const struct blobmap *m)
 {

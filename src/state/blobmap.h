@@ -126,6 +126,10 @@ int blobmap_places(struct blobmap *m, enum blob_type type,
 int blobmap_claim(struct blobmap *m, enum blob_type type, const struct id *id,
     struct err *e);
 
+/* Is it in the repository, or claimed in this session? 1, 0, or ERR_*. */
+int blobmap_has(struct blobmap *m, enum blob_type type, const struct id *id,
+    struct err *e);
+
 /* Records of the committed map; blobs that lie in two packs have two. */
 uint64_t blobmap_records(const struct blobmap *m);
 
