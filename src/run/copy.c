@@ -357,7 +357,7 @@ walk_tree(struct copying *c, struct err *e)
 			return (ev);
 		}
 		if (ev == WALK_BROKEN)
-			rc = give_up(c, problem_folder(&c->walk), &why, e);
+			rc = give_up(c, problem_node(&c->walk), &why, e);
 		else
 			rc = ev == WALK_NODE ? visit_node(c, e) : 0;
 		if (rc != 0 || (rc = repo_stopped(c->from, e)) != 0)
