@@ -278,10 +278,14 @@ have_dir(const char *path, mode_t mode, bool *ret_new)
 	*ret_new = mkdir(path, mode) == 0;
 	if (*ret_new)
 		return (true);
-	why = errno;	/* stat has a reason of its own */
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return (true);
-	errno = why;
+	why = errno;
+	if (stat(path, &st) == 0) {
+		errno = why;
+		return (S_ISDIR(st.st_mode));
+	}
+	/* Something is there that cannot be looked at: only stat knows why. */
+	if (why != EEXIST || errno == ENOENT)
+		errno = why;
 	return (false);
 }
 
