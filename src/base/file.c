@@ -118,12 +118,17 @@ file_pwrite(int fd, const void *p, size_t len, uint64_t off, const char *what,
 int
 file_temp_name(const char *prefix, char ret[FILE_TEMP_NAME], struct err *e)
 {
-	/* Drawn once and counted on: a restore makes a million of them. */
+	/* Drawn once and counted on, since a restore makes a million of them; a
+	 * child draws anew. */
 	static _Thread_local uint64_t next;
+	static _Thread_local pid_t whose;
 	int rc;
 
-	if (next == 0 && (rc = rand_bytes(&next, sizeof(next), e)) != 0)
-		return (rc);
+	if (whose != getpid()) {
+		if ((rc = rand_bytes(&next, sizeof(next), e)) != 0)
+			return (rc);
+		whose = getpid();
+	}
 	(void)snprintf(ret, FILE_TEMP_NAME, "%s-%016llx", prefix,
 	    (unsigned long long)next++);
 	return (0);
