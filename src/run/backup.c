@@ -199,26 +199,30 @@ looks_unchanged(const struct backup *b, const struct entry *x,
 	    (b->o->ignore_inode || old->inode == st->st_ino));
 }
 
-/* Are all its blobs still in the repository? 1, 0, or ERR_*. */
+/*
+ * Are all its blobs still in the repository, and are they as long as the file?
+ * 1, 0, or ERR_*.
+ */
 static int
 all_stored(struct backup *b, const struct node *old, struct err *e)
 {
 	struct content_reader c;
 	struct id id, last = { { 0 } };
+	uint64_t size = 0, i = 0;
 	struct where w;
 	int rc, known;
 
 	content_begin(&c, &b->parent->ts, old);
-	while ((rc = content_next(&c, &id, e)) > 0) {
-		if (id_eq(&id, &last))	/* a hole is one blob, many times */
-			continue;
-		last = id;
-		known = blobmap_find(b->r->map, BLOB_DATA, &id, true, &w,
-		    NULL, e);
+	for (; (rc = content_next(&c, &id, e)) > 0; i++) {
+		/* A hole is one blob, many times. */
+		known = i > 0 && id_eq(&id, &last) ? 1 : blobmap_find(
+		    b->r->map, BLOB_DATA, &id, true, &w, NULL, e);
 		if (known <= 0)
 			return (known);
+		last = id;
+		size += where_plain(&w);
 	}
-	return (rc < 0 ? rc : 1);
+	return (rc < 0 ? rc : size == old->size);
 }
 
 static int
