@@ -730,6 +730,14 @@ t_names() {
 		reap 1 $n
 		same "$(find "$W/t/$n/in" -mindepth 1 | wc -l)" 3 "what is in $n"
 	done
+	# Archives lead nowhere, either.
+	for n in f1 f2 f4 f5 f6 f7 d1 d5 l1 f10 f11; do
+		q 1 dump -a tar "$(made $n)" /
+		! tar -tf "$out" 2>&1 | grep -E '(^|/)\.\.?(/|$)|^/' || fail "$n: a tar that leads out"
+		q 1 dump -a zip "$(made $n)" /
+		! python3 -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' "$out" |
+		    grep -E '(^|/)\.\.?(/|$)|^/' || fail "$n: a ZIP that leads out"
+	done
 	reap 0 odd
 	same "$(cat "$W/t/odd/in/"$'esc\x1b[31m\n\xff')" evil
 	q 1 check
@@ -746,7 +754,23 @@ t_names() {
 # What is shown of a bad entry cannot move the terminal.
 t_escapes() {
 	plant a "$(file 'esc\\x1b[31m' 5 '"@H@"'),$(folder 'esc\\x1b]0;x\\x07' ''),$(node 'esc\\x1b[2J' what)"
+	echo 'doc snapshots SN : {"time":"2024-01-01T00:00:00Z","tree":"@t_a@","paths":["/\u001b[2J"],"hostname":"h\u001b[2J","username":"\u001b","tags":["t\u001b[2J"],"program_version":"\u001b"}' >>"$W/in"
+	echo 'doc locks L : {"time":"2024-01-01T00:00:00Z","exclusive":true,"hostname":"h\u001b[2J","username":"u\u001b[2J","pid":1}' >>"$W/in"
 	grow
+	for c in check 'snapshots'; do
+		g 11 $c
+		hushes "$err" $'\x1b'
+	done
+	g 0 unlock --remove-all
+	for c in snapshots 'snapshots --compact' 'snapshots --json' 'snapshots --group-by host,tags,paths' "ls $(made SN)"; do
+		# shellcheck disable=SC2086 # words
+		g any $c
+		hushes "$out" $'\x1b'
+		hushes "$err" $'\x1b'
+	done
+	g 1 restore "$(made SN)" --target "$W/o" --json
+	hushes "$err" $'\x1b'
+	jq -e . "$err" >/dev/null || fail 'problems are not told in JSON'
 	reap 1 a
 	hushes "$err" $'\x1b'
 	q 1 check
@@ -1183,6 +1207,8 @@ t_bombs() {
 		1 4 window=27 cut=1
 		1 4 window=27 tail=1
 		1 4 window=41
+		0 20000004 stored fill=20000000
+		1 20000004 stored broken fill=20000000
 	END
 	grow
 	for l in $(sed -n 's/^\(c[01]_[0-9]*\) .*/\1/p' "$W/ids"); do

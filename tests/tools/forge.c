@@ -311,6 +311,8 @@ blob(enum blob_type type, const char *name, const char *rest)
 	t->stored = word("stored") != NULL;
 	t->plain = (uint32_t)number("plain", text.len + fill);
 	t->at = (uint32_t)body.len;
+	for (n = 0; t->stored && n < fill; n++)
+		add_byte(&text, ' ');
 	inner = t->stored ? text : frame(&text);
 	seal(&body, inner.p, inner.len);
 	t->len = (uint32_t)body.len - t->at;
