@@ -2,6 +2,35 @@
 # What a repository may hold that no honest program put there: rot, torn files,
 # lies under a good seal (tests/tools/forge.c). Whatever it is, it is named, what
 # is whole is served, and nothing is written outside of a target.
+#
+# Where each trap of the format (restic-format 14) has its test:
+#  1 names quoted twice	unit/base/text goname_*; 20-interop 'ours: checked ...'
+#  2 absent content, empty blobs, links without inode	here: 'trap 2', 'trees: sizes
+#	and contents', 'trees: hard links', 'snapshots that are none' (tree null)
+#  3 Go's FileMode	here: 'trap 3', 'trees: devices, modes, owners'; 20-interop
+#	'ours: checked ...' (the same root tree as restic's)
+#  4 strict parsers	here: 'trees: extended attributes' (value null), 'snapshots
+#	that are none' (S30: a summary of one unknown member), 'an index that lies:
+#	documents, and odd truths'
+#  5 time zones, device_id	20-interop 'lists of sources, time zones, devices';
+#	10-basic 'backup: inodes, devices, access times'
+#  6 deleting without a lock	10-basic 'unlock leaves the living alone'; 20-interop
+#	'restic prunes, garner goes on'; here: packs that vanished, in 'a data pack
+#	is harmed', 'with a bad data pack'
+#  7 final names without temporary ones	unit/store/local full, order, cut (of
+#	faces/store_suite)
+#  8 SIGHUP	here: 'trap 8'
+#  9 one bad key	here: 'a key is harmed', 'keys that are none'
+# 10 two repositories of one id	here: 'trap 10'
+# 11 no padding in packs	here: 'packs that lie about themselves' (gap); 20-interop,
+#	each 'ours' (restic checks sizes)
+# 12 whole before they are listed	unit/store/local unseen, cut, race (of
+#	faces/store_suite)
+# 13 not UTF-8	here: 'trap 13'; names and targets: 20-interop 'ours: checked ...'
+# 14 version 1	here: 'trap 14'; 20-interop 'ours: version 1'
+# 15 REST	there is no such store
+# 16 trees half understood	nothing rewrites trees; what is printed is what is stored
+#	(here: 'trees: as they are')
 . "$(dirname "$0")/../lib.sh"
 own_tool forge
 ALSO=12 # they wait for locks and disks more than they work
@@ -572,8 +601,8 @@ lies() {
 		1 {"packs":[{"id":"@P@","blobs":[@a@,@b@]}]
 		1 {"packs":[{"id":"@P@","blobs":[@a@,@b@]}]} {}
 		0 {"packs":[{"blobs":[@a@,@b@],"id":"@P@"}]}
-		0 {"supersedes":["@P@","xyz",7,null],"packs":[{"id":"@P@","blobs":[@a@,@b@]}]}
-		0 {"supersedes":{"a":[1,2,{"b":[]}]},"new":true,"packs":[{"new":{"x":[[]]},"id":"@P@","blobs":[@b@,@a@]}]}
+		0 {"supersedes":["@P@","@A@"],"packs":[{"id":"@P@","blobs":[@a@,@b@]}]}
+		0 {"other":{"a":[1,2,{"b":[]}]},"new":true,"packs":[{"new":{"x":[[]]},"id":"@P@","blobs":[@b@,@a@]}]}
 		0 {"packs":[{"id":"@P@","blobs":[@a@,@b@]},{"id":"@P@","blobs":[@a@,@b@]}]}
 		0 {"packs":[{"id":"0000000000000000000000000000000000000000000000000000000000000000","blobs":[]},{"id":"@P@","blobs":[@a@,@b@]}]}
 	END
@@ -1096,6 +1125,28 @@ t_parent() {
 	jq_is <(jq -s last "$out") '.files_unmodified == 1'
 }
 
+# What another writer put into a tree is not lost on the way: its bytes are its id.
+t_as_it_is() {
+	local odd='{ "other" : [1, {"x":"\u00e9"}],"nodes":[{"name":"a","new":{"deep":[1e400]},"type":"file","content":[] , "size":0}],"more":null }'
+	init "$W/r"
+	"$T/forge" >"$W/ids" <<-END
+		tree T : $odd
+		pack P
+		index I
+		doc snapshots N : {"time":"2024-01-01T00:00:00Z","tree":"@T@","paths":["/x"],"unknown":1}
+	END
+	g 0 cat tree latest
+	same "$(cat "$out")" "$odd"
+	same "$(sha256sum <"$out" | cut -c 1-64)" "$(made T)"
+	g 0 cat blob "$(made T)"
+	same "$(cat "$out")" "$odd"
+	g 0 ls latest
+	same "$(cat "$out")" /a
+	g 0 restore latest --target "$W/o"
+	[ -f "$W/o/a" ] && [ ! -s "$W/o/a" ]
+	g 0 check --read-data
+}
+
 # ---- more than fits -------------------------------------------------------
 # measured KIB CODE ARG...: garner, in so much memory at most.
 measured() {
@@ -1312,6 +1363,211 @@ t_odd_keys() {
 	for i in {4..22}; do says "$err" "$(made K$i)"; done
 }
 
+# ---- restic's opinion -----------------------------------------------------
+# The old one is asked, which gives up at once; the new one tries for minutes.
+t_restic() {
+	[ -n "$restic_old" ] || no 'no restic'
+	local what how
+	own_base
+	r 0 "$restic_old" check --read-data
+	for what in "index/$two_index" "snapshots/$two" config "$(pack_at "$big_pack")" "$(pack_at "$two_tree_pack")"; do
+		for how in middle longer; do
+			cp -a "$W/r/$what" "$W/file"
+			harm "$W/r/$what" $how
+			g 1 check --read-data
+			LIMIT=60 r bad "$restic_old" check --read-data
+			cp -af "$W/file" "$W/r/$what"
+			rm -f "$W/r/locks"/*
+		done
+	done
+	g 0 check --read-data
+	r 0 "$restic_old" check --read-data
+}
+
+# What we take for a truth in an odd form is one for restic.
+t_restic_truths() {
+	[ -n "$restic_old" ] || no 'no restic'
+	local code lie a b n=0
+	a='{"id":"@A@","type":"data","offset":0,"length":@A.len@,"uncompressed_length":5}'
+	b='{"id":"@B@","type":"data","offset":@B.at@,"length":@B.len@,"uncompressed_length":4}'
+	while read -r code lie; do
+		[ "$code" = 0 ] || continue
+		init "$W/r$((n += 1))"
+		lie=${lie//@a@/$a}
+		"$T/forge" >"$W/ids" <<-END
+			data A : hello
+			data B : true
+			pack P hidden
+			tree T : {"nodes":[$(file a 5 '"@A@"'),$(file b 9 '"@A@","@B@"')]}
+			pack R
+			index I
+			doc index X : ${lie//@b@/$b}
+			doc snapshots N : {"time":"2024-01-01T00:00:00Z","tree":"@T@","paths":["/x"]}
+		END
+	done < <(lies)
+	for ((; n > 0; n--)); do
+		use "$W/r$n"
+		g 0 check --read-data
+		r 0 "$restic_old" check --read-data
+		g 0 restore latest --target "$W/o"
+		r 0 "$restic_old" restore latest --target "$W/p"
+		cmp "$W/o/b" "$W/p/b"
+	done
+}
+
+# ---- traps that no other suite has (see the table above) ------------------
+# 2: what other writers leave out or put in too much.
+t_absences() {
+	plant zero "$(file a 0 '"@V@"'),$(file b 7 '"@V@","@H@","@V@"')"
+	plant empty "$(file a 0 '')"
+	sed -i '1i data V stored :' "$W/in"
+	grow
+	reap 0 zero
+	same "$(cat "$W/t/zero/in/a" "$W/t/zero/in/b")" healthy
+	reap 0 empty
+	[ -e "$W/t/empty/in/a" ] && [ ! -s "$W/t/empty/in/a" ]
+	# Ours leave nothing out.
+	mkdir "$W/s"
+	: >"$W/s/empty"
+	echo x >"$W/s/x"
+	ln "$W/s/x" "$W/s/y"
+	cd "$W"
+	g 0 backup s
+	g 0 cat tree latest:s
+	jq_is "$out" '[.nodes[] | select(.name == "empty")] | .[0].content == [] and .[0].size == null and .[0].links == 1'
+	jq_is "$out" '[.nodes[] | select(.links == 2)] | length == 2 and all(.inode > 0 and .device_id > 0)'
+	# No blob is empty, and no snapshot without a tree.
+	: | g 0 backup --stdin --stdin-filename nothing
+	g 0 check --read-data
+	same "$(for i in "$W/r"/index/*; do "$GARNER" cat --no-lock index "${i##*/}"; done |
+	    jq '.packs[].blobs[] | select(.uncompressed_length == 0 or .length <= 32)' | grep -c id)" 1 # that of forge
+	jq_is <("$GARNER" cat --no-lock snapshot latest) '.tree | length == 64'
+	# One that is compressed to something is read by nobody.
+	init "$W/r2"
+	"$T/forge" >"$W/ids" <<-END
+		data Y :
+		pack P
+		tree T : {"nodes":[$(file a 0 '"@Y@"')]}
+		pack Q
+		index I
+		doc snapshots N : {"time":"2024-01-01T00:00:00Z","tree":"@T@","paths":["/x"]}
+	END
+	g 1 check --read-data
+	g 1 restore latest --target "$W/o"
+	says "$err" /a
+	[ ! -e "$W/o/a" ]
+}
+
+# 3: Go's FileMode, not st_mode.
+t_modes() {
+	local f
+	init "$W/r"
+	mkdir "$W/s"
+	cd "$W/s"
+	: >f644 && : >f4755 && : >f000 && mkdir d755 d1777 d2750 && ln -s x link && mkfifo p644
+	for f in f644 f4755 f000 d755 d1777 d2750 p644; do chmod "${f:1}" $f; done
+	g any backup .
+	g 0 cat tree latest
+	same "$(jq -c '[.nodes[] | [.name, .mode]]' "$out")" \
+	    '[["d1777",2148532735],["d2750",2151678440],["d755",2147484141],["f000",null],["f4755",8389101],["f644",420],["link",134218239],["p644",33554852]]'
+}
+
+# 8: restic's unlock asks with a SIGHUP whether the holder of a lock lives.
+t_hang_up() {
+	init "$W/r"
+	mkfifo "$W/f"
+	"$GARNER" backup --stdin <"$W/f" >/dev/null 2>"$W/err" &
+	local pid=$! n
+	to_end $pid
+	exec 8>"$W/f"
+	wait_for 5 sh -c "ls '$W/r/locks' | grep -q ."
+	sleep 0.5
+	for n in 1 2 3; do kill -HUP $pid; done
+	if [ -n "$restic_old" ]; then
+		r 0 "$restic_old" unlock
+		[ -n "$(ls "$W/r/locks")" ] || fail 'unlock removed the lock of a living process'
+	fi
+	echo bytes >&8
+	exec 8>&-
+	wait $pid
+	g 0 dump latest /stdin
+	same "$(cat "$out")" bytes
+}
+
+# 10: copies of a repository have its id, and share what a state folder knows.
+t_same_id() {
+	local n
+	init "$W/r1"
+	mkdir "$W/s"
+	cd "$W"
+	echo common >s/f0
+	g 0 backup s
+	cp -a r1 r2
+	for n in 1 2 3; do
+		head -c 5000 /dev/urandom >s/f$n
+		use "$W/r$((n % 2 + 1))"
+		g 0 backup s
+		use "$W/r$(((n + 1) % 2 + 1))"
+		echo $n >>s/g
+		g 0 backup s
+	done
+	for n in 1 2; do
+		use "$W/r$n"
+		g 0 check --read-data
+		g 0 restore latest --target "$W/o$n"
+		cmp s/f0 "$W/o$n/s/f0"
+		g 0 cat config
+	done
+}
+
+# 13: the format keeps only names and targets byte for byte; the rest must not
+# break what is written.
+t_not_utf8() {
+	local bad=$'caf\xe9'
+	init "$W/r"
+	mkdir "$W/s"
+	echo x >"$W/s/$bad"
+	ln -s "$bad" "$W/s/l"
+	setfattr -n "user.$bad" -v x "$W/s/$bad" 2>/dev/null || echo 'no attributes here'
+	g 0 backup --tag "$bad" --host "$bad" "$W/s" "$W/s/$bad"
+	g 0 snapshots --json
+	jq_is "$out" 'length == 1 and (.[0].tags | length == 1)'
+	g 0 ls latest --json
+	jq -s length "$out"
+	g 0 check --read-data
+	g 0 restore latest --target "$W/o"
+	same "$(cat "$W/o$W/s/$bad")" x
+	same "$(readlink "$W/o$W/s/l")" "$bad"
+	[ -z "$restic_old" ] || r 0 "$restic_old" check --read-data
+}
+
+# 14: in a repository of version 1 nothing is compressed, neither by us nor as
+# far as we read.
+t_version_1() {
+	local f
+	init "$W/r" --repository-version 1
+	g 0 backup --compression max "$src"
+	for f in "$W/r"/index/*; do
+		g 0 cat index "${f##*/}"
+		hushes "$out" uncompressed_length
+	done
+	[ -z "$restic_old" ] || r 0 "$restic_old" check --read-data
+	"$T/forge" >"$W/ids" <<-END
+		data A : compressed
+		pack P
+		tree T stored : {"nodes":[$(file a 10 '"@A@"')]}
+		pack Q hidden
+		index I
+		doc index J : {"packs":[{"id":"@Q@","blobs":[{"id":"@T@","type":"tree","offset":0,"length":@T.len@}]}]}
+		doc snapshots N : {"time":"2099-01-01T00:00:00Z","tree":"@T@","paths":["/x"]}
+	END
+	g 1 check --read-data
+	says "$err" "$(made I)"
+	says "$err" 'version 1'
+	g 1 backup "$src"
+	says "$err" "$(made I)"
+}
+
 also 'a data pack is harmed' t_stored "$(pack_at "$big_pack")" "$(pack_at "$f1_pack")"
 also 'a tree pack is harmed' t_stored "$(pack_at "$two_tree_pack")" "$(pack_at "$f1_pack")"
 also 'an index file is harmed' t_stored "index/$two_index" "index/$one_index" ''
@@ -1341,10 +1597,19 @@ also 'trees: devices, modes, owners' t_special
 also 'trees: extended attributes' t_xattrs
 also 'trees: times' t_times
 also 'trees: parents of a backup' t_parent
+also 'trees: as they are' t_as_it_is
 also 'trees: 5,000 levels' t_deep 1 0
 also 'trees: 5,000 levels of long names' t_deep 220 1
 also 'trees: 30^20 folders' t_wide
 also 'blobs that are bombs' t_bombs
 also 'trees and documents that are bombs' t_tree_bombs
 also 'no room for scratch files' t_small_scratch
+also 'restic finds the same damage' t_restic
+also 'restic finds the same truths' t_restic_truths
+also 'trap 2: content, blobs, inodes that are absent' t_absences
+also 'trap 3: modes as Go has them' t_modes
+also 'trap 8: a hang-up ends nobody' t_hang_up
+also 'trap 10: two repositories of one id' t_same_id
+also 'trap 13: what is not UTF-8' t_not_utf8
+also 'trap 14: version 1 compresses nothing' t_version_1
 wait_also
