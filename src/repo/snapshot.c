@@ -384,14 +384,16 @@ int
 snapshot_parse(const struct id *id, const void *text, size_t len,
     struct snapshot *ret, struct err *e)
 {
+	/* No string is longer than the document. */
+	size_t max = len < STRING_MAX ? len + 1 : STRING_MAX;
 	char hex[ID_HEX + 1], *string;
 	struct json_reader j;
 	int rc;
 
-	if ((string = malloc(STRING_MAX)) == NULL)
+	if ((string = malloc(max)) == NULL)
 		return (err_nomem(e));
 	ret->id = *id;
-	json_begin_mem(&j, text, len, string, STRING_MAX);
+	json_begin_mem(&j, text, len, string, max);
 	rc = parse(&j, text, ret, e);
 	free(string);
 	if (rc == ERR_CORRUPT)

@@ -46,6 +46,7 @@ enum {
 
 enum {
 	STACK_WINDOW = 65536,
+	BLOCK = 32768,       /* of the stack, read at once */
 	GROUPS_WINDOW = 4096,
 	NAMES_MEM = 128 * 1024,
 	TAG_LISTS_MAX = 8192,
@@ -65,6 +66,9 @@ struct forget {
 	uint64_t n_remove;
 	struct pagemap *going; /* ids of those, once somebody asked */
 	struct buf text, entry;
+	uint64_t block_at;   /* the part of the stack in the block */
+	size_t block_len;
+	uint8_t block[BLOCK];
 
 	/* the group that is being decided */
 	struct retention policy;
@@ -277,6 +281,29 @@ begin_group(struct forget *f)
 
 /* ---- reading entries ---- */
 
+/* Read a stretch of the stack: a block of it at once, since others follow. */
+static int
+read_stack(struct forget *f, uint64_t at, void *p, size_t len, struct err *e)
+{
+	uint64_t from = at - at % BLOCK, n = spill_top(&f->entries) - from;
+	int rc;
+
+	if (at + len > from + BLOCK)	/* it lies across two */
+		return (spill_read(&f->entries, at, p, len, e));
+	if (f->block_at != from || at + len > from + f->block_len) {
+		f->block_at = from;
+		f->block_len = 0;
+		if (n > BLOCK)
+			n = BLOCK;
+		if ((rc = spill_read(&f->entries, from, f->block, (size_t)n,
+		    e)) != 0)
+			return (rc);
+		f->block_len = (size_t)n;
+	}
+	memcpy(p, f->block + (at - from), len);
+	return (0);
+}
+
 /* Load the entry of ${len} bytes at ${at}. */
 static int
 read_entry(struct forget *f, uint64_t at, size_t len, struct err *e)
@@ -286,7 +313,7 @@ read_entry(struct forget *f, uint64_t at, size_t len, struct err *e)
 
 	buf_reset(&f->entry);
 	if ((rc = buf_room(&f->entry, len, &to, e)) != 0 ||
-	    (rc = spill_read(&f->entries, at, to, len, e)) != 0)
+	    (rc = read_stack(f, at, to, len, e)) != 0)
 		return (rc);
 	f->entry.len = len;
 	return (0);
@@ -298,7 +325,7 @@ read_len(struct forget *f, uint64_t at, size_t *ret, struct err *e)
 	uint8_t len[4];
 	int rc;
 
-	if ((rc = spill_read(&f->entries, at, len, sizeof(len), e)) == 0)
+	if ((rc = read_stack(f, at, len, sizeof(len), e)) == 0)
 		*ret = load_le32(len);
 	return (rc);
 }
@@ -622,7 +649,7 @@ each_removed(struct forget *f, forget_id *fn, void *cookie, struct err *e)
 	int rc;
 
 	for (at = 0; at < end; at += load_le32(head)) {
-		rc = spill_read(&f->entries, at, head, sizeof(head), e);
+		rc = read_stack(f, at, head, sizeof(head), e);
 		if (rc != 0)
 			return (rc);
 		if (head[ENTRY_KEPT] != 0)
