@@ -166,6 +166,8 @@ problem(void *cookie, const char *path, const struct err *why)
 {
 	struct job *j = cookie;
 
+	if (j->f->from_stdin)
+		return (why->code);	/* there is nothing else to save */
 	meter_add(&j->c->meter.errors, 1);
 	if (j->c->g.json) {
 		fprintf(stderr, "{\"message_type\":\"error\",\"error\":"

@@ -345,15 +345,19 @@ dispatch(struct cli *c, int argc, char **argv, struct err *e)
 	return (run_command(c, argc - 1, argv + 1, e));
 }
 
-/* What is closed would be a file of ours soon, and get what is said. */
+/*
+ * What is closed would be a file of ours soon, and get what is said. Reading fails
+ * as it did: nothing must not be taken for the whole of a standard input.
+ */
 static void
 fill_std(void)
 {
 	int fd;
 
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1)
-			(void)open("/", O_RDONLY); /* takes nothing */
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", O_WRONLY) == -1)
+			(void)open("/", O_RDONLY); /* a box without devices */
 }
 
 /* Folders kept open, packs, scratch files: with a few threads about a hundred. */

@@ -63,16 +63,13 @@ xattr_to_node(void *cookie, const char *name, const void *value, size_t len,
 	return (rc);
 }
 
-/* Tell of an entry that cannot be read; what is not the entry's own is ${e}'s. */
 static int
 problem(struct backup *b, const struct entry *x, const struct err *why,
     struct err *e)
 {
 
-	if (!err_ends_all(why->code))
-		return (b->o->problem(b->o->problem_cookie, x->path, why));
-	*e = *why;
-	return (why->sys != 0 ? err_note(e, "%s", x->path) : why->code);
+	return (source_tell(b->o->problem, b->o->problem_cookie, x->path, why,
+	    e));
 }
 
 /*

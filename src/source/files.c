@@ -92,16 +92,12 @@ files_of(struct source *s)
 	return ((struct files *)(void *)s);
 }
 
-/* Tell of an entry that cannot be read; what is not the entry's own is ${e}'s. */
 static int
 problem(struct files *f, const struct err *why, struct err *e)
 {
-	const char *path = (const char *)f->path.p;
 
-	if (!err_ends_all(why->code))
-		return (f->spec->problem(f->spec->cookie, path, why));
-	*e = *why;
-	return (why->sys != 0 ? err_note(e, "%s", path) : why->code);
+	return (source_tell(f->spec->problem, f->spec->cookie,
+	    (const char *)f->path.p, why, e));
 }
 
 /* ---- the path, for people and patterns ---- */

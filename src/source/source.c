@@ -20,6 +20,20 @@ source_open_kind(struct source **ret, const char *kind,
 	    kind));
 }
 
+int
+source_tell(source_problem *fn, void *cookie, const char *path,
+    const struct err *why, struct err *e)
+{
+	int rc = why->code;
+
+	if (!err_ends_all(rc) && (rc = fn(cookie, path, why)) == 0)
+		return (0);
+	*e = *why;
+	if (why->sys != 0)
+		(void)err_note(e, "%s", path);
+	return (rc);
+}
+
 void
 source_close(struct source *s)
 {

@@ -149,6 +149,14 @@ int source_open(struct source *s, struct entry *entry, struct err *e);
 int source_read(struct source *s, void *p, size_t cap, size_t *ret,
     uint64_t *ret_hole, struct err *e);
 
+/**
+ * source_tell(fn, cookie, path, why, e):
+ * Tell ${fn} of an entry that cannot be read. What err_ends_all, or what ${fn}
+ * takes for the end, becomes ${e}, with the path in front. Return 0, or that.
+ */
+int source_tell(source_problem *fn, void *cookie, const char *path,
+    const struct err *why, struct err *e);
+
 /* Name the extended attributes of the entry given last, in the kernel's order. */
 int source_xattrs(struct source *s, source_xattr *fn, void *cookie,
     struct err *e);

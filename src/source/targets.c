@@ -129,10 +129,7 @@ problem(struct targets *t, const char *path, const struct err *why,
 {
 
 	t->missing++;
-	if (!err_ends_all(why->code))
-		return (t->spec->problem(t->spec->cookie, path, why));
-	*e = *why;
-	return (err_note(e, "%s", path));
+	return (source_tell(t->spec->problem, t->spec->cookie, path, why, e));
 }
 
 /* "." and "/" have no place of their own: their entries stand at the top. */

@@ -563,6 +563,13 @@ t_closed() {
 	ended 0 2>/dev/null
 	run 0 bash -c '"$0" backup -v -v "$1" <&- >&- 2>&-' "$GARNER" "$few"
 	run 3 bash -c '"$0" backup -v -v "$1" /none <&- >&- 2>&-' "$GARNER" "$few"
+	# Nothing to read is not the same as an end.
+	local n=$("$GARNER" list snapshots | wc -l)
+	run 1 bash -c '"$0" backup --stdin <&-' "$GARNER"
+	says "$err" 'standard input'
+	run 1 bash -c '"$0" backup --stdin </' "$GARNER"
+	says "$err" 'standard input'
+	same "$("$GARNER" list snapshots | wc -l)" "$n"
 	whole --read-data
 }
 
