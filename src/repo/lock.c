@@ -50,6 +50,7 @@ struct repo_lock {
 	struct err why;      /* why it is lost; code 0: it is not */
 	bool gone;           /* its object was removed */
 	int64_t refreshed, tried; /* monotonic seconds */
+	int64_t written;     /* the time that stands in it, about */
 };
 
 /* ---- notes ---- */
@@ -520,6 +521,7 @@ refresh(struct repo_lock *l, struct err *e)
 		l->id = id;
 		l->note = note;
 		l->refreshed = monotonic_s();
+		l->written = time(NULL);
 	} else if (monotonic_s() - l->refreshed > LOST) {
 		(void)err_note(e, "the lock of the repository could not be "
 		    "refreshed in time");
@@ -527,6 +529,16 @@ refresh(struct repo_lock *l, struct err *e)
 		return (lose(l, false, e));
 	}
 	return (rc);
+}
+
+/* Is it old, or does it seem so to others since the clock was set? */
+static bool
+is_due(const struct repo_lock *l, int64_t now)
+{
+	int64_t age = now - l->refreshed, seems = time(NULL) - l->written;
+
+	return (age >= REFRESH || seems - age >= REFRESH ||
+	    age - seems >= REFRESH);
 }
 
 static void
@@ -539,7 +551,7 @@ keep(struct repo_lock *l)
 	if (l->why.code != 0)
 		goto out;
 	/* A store that is away for a while is no reason to stop. */
-	if (look(l, &e) != ERR_LOCKED && now - l->refreshed >= REFRESH &&
+	if (look(l, &e) != ERR_LOCKED && is_due(l, now) &&
 	    now - l->tried >= AGAIN) {
 		l->tried = now;
 		if (refresh(l, &e) != 0 && l->why.code == 0)
@@ -577,7 +589,9 @@ start_keeper(struct repo_lock *l, struct err *e)
 	pthread_mutex_init(&l->mutex, NULL);
 	pthread_mutex_init(&l->moving, NULL);
 	wait_init(&l->wake);
-	l->refreshed = l->tried = monotonic_s();
+	l->refreshed = monotonic_s();
+	l->tried = l->refreshed - AGAIN;
+	l->written = time(NULL);
 	return (thread_start(&l->thread, keeper, l, e));
 }
 

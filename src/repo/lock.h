@@ -3,7 +3,8 @@
 
 /*
  * Locks as restic keeps them (restic-format 10), so that both tools respect each
- * other. A thread of its own refreshes the lock every five minutes, and looks
+ * other. A thread of its own refreshes the lock every five minutes, and when the
+ * clock was set (boxes without a battery get the time while they run), and looks
  * every ten seconds whether somebody removed it: that is an order to stop. From
  * before it is stored until it is removed SIGHUP is ignored, because restic probes
  * for dead owners with it.

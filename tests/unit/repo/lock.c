@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -25,6 +26,31 @@ static const char *const folders[] = { "locks", NULL };
 static char dir[SCRATCH_PATH];
 static struct state_dir sd;
 static struct repo r;
+
+static int64_t ahead; /* of the clock, in seconds */
+
+/* The program's own clocks. */
+time_t
+time(time_t *ret)
+{
+	struct timespec now;
+
+	(void)syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	now.tv_sec += ahead;
+	if (ret != NULL)
+		*ret = now.tv_sec;
+	return (now.tv_sec);
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int rc = (int)syscall(SYS_clock_gettime, clock, ret);
+
+	if (clock == CLOCK_REALTIME)
+		ret->tv_sec += ahead;
+	return (rc);
+}
 
 static int
 set_up(void **state)
@@ -103,6 +129,27 @@ count_one(void *cookie, const struct id *id, uint64_t size, struct err *e)
 	(void)e;
 	++*(unsigned *)cookie;
 	return (0);
+}
+
+static int
+name_one(void *cookie, const struct id *id, uint64_t size, struct err *e)
+{
+
+	(void)size;
+	(void)e;
+	(void)id_hex(id, cookie);
+	return (0);
+}
+
+/* The id of the one that is there. */
+static const char *
+only_lock(void)
+{
+	static char hex[ID_HEX + 1];
+	struct err e = ERR_INIT;
+
+	assert_ok(repo_list(&r, REPO_LOCK, name_one, hex, &e), &e);
+	return (hex);
 }
 
 static unsigned
@@ -269,6 +316,36 @@ taken_away(void **state)
 	r.lock_lost = false;
 }
 
+/* The network told the time, years later: to others the lock is a stale one. */
+static void
+clock_set(void **state)
+{
+	struct lock_info was, is = { 0 };
+	struct repo_lock *l = NULL;
+	struct err e = ERR_INIT;
+	struct id id;
+	int i;
+
+	(void)state;
+	ahead = -400 * 86400;
+	assert_ok(repo_lock(&r, false, 0, &l, &e), &e);
+	assert_ok(repo_find_id(&r, REPO_LOCK, only_lock(), &id, &e), &e);
+	assert_ok(lock_load(&r, &id, &was, &e), &e);
+	ahead = 0;
+	for (i = 0; i < 30; i++) {
+		(void)sleep(1);
+		assert_ok(repo_lock_lost(l, &e), &e);
+		if (repo_find_id(&r, REPO_LOCK, only_lock(), &id, &e) == 0 &&
+		    lock_load(&r, &id, &is, &e) == 0 && is.time != was.time)
+			break;
+	}
+	assert_in_range(is.time - was.time, 399 * 86400, 401 * 86400);
+	assert_int_equal(notes(), 1);
+	repo_unlock(l);
+	assert_int_equal(locks(), 0);
+	assert_int_equal(notes(), 0);
+}
+
 /* Notes of this repository without a lock go, others stay. */
 static void
 old_notes(void **state)
@@ -318,6 +395,7 @@ main(void)
 		cmocka_unit_test(rubbish),
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(old_notes),
+		cmocka_unit_test(clock_set),
 	};
 
 	return (cmocka_run_group_tests_name("locks", tests, set_up, tear_down));
