@@ -392,6 +392,27 @@ t_two_at_once() {
 	whole --read-data
 }
 
+# Into the same folder, by mistake: neither removes what the other writes.
+t_two_restores() {
+	init "$W/r"
+	vary "$W/s" 5
+	g 0 backup -q "$W/s" --pack-size 4
+	local i pids
+	for i in 1 2 3 4; do
+		pids=
+		for i in 1 2 3; do
+			"$GARNER" restore latest --target "$W/o" >"$W/out$i" 2>&1 &
+			pids="$pids $!"
+		done
+		for i in $pids; do
+			wait "$i" || fail "$(cat "$W"/out?)"
+		done
+		"$tools/treecmp" "$W/s" "$W/o$W/s"
+		same "$(find "$W/o" -name '.garner*')" ''
+	done
+	no_traces
+}
+
 # ---- signals --------------------------------------------------------------
 # slow MICROSECONDS COMMAND...: each piece that it reads takes so long; tracee is the
 # process that does it.
@@ -1207,6 +1228,7 @@ also 'a killed holder of a lock' t_killed_holder
 also 'a foreign lock' t_foreign_lock
 also 'a lock that was removed' t_lock_removed
 also 'three backups at once' t_two_at_once
+also 'three restores at once' t_two_restores
 also 'a backup that is stopped' t_stopped_backup
 also 'a backup that is stopped while it waits' t_stopped_idle
 also 'a backup that is stopped twice' t_stopped_twice
