@@ -120,7 +120,8 @@ mark(struct prune *p, struct err *e)
 		rc = reach_snapshot(x, &snap, &tree, e);
 	}
 	p->s->trees = reach_trees(x);
-	p->needed = reach_take(x);
+	if (rc == 0)
+		rc = reach_take(x, &p->needed, e);
 	reach_close(x);
 	if (rc != 0 || p->missing == 0)
 		return (rc);

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "run/treewalk.h"
 
 enum {
 	MARKS_MEM = 256 * 1024,
 	SEEN_KEY = 16,
+	WANTED_LEAST = 1 << 20, /* ids that are looked up at once, or more */
 };
 
 /*
@@ -32,6 +34,8 @@ struct reach {
 	bool lacks;          /* what no index file names */
 	uint32_t n_seen;     /* slots */
 	struct seen *seen;
+	struct sorter *wanted; /* ids of data blobs that are to be marked */
+	uint64_t n_wanted;
 };
 
 /* ---- telling ---- */
@@ -71,29 +75,118 @@ seen_slot(const struct reach *x, const struct id *id)
 	return (&x->seen[(uint64_t)load_le32(id->b) * x->n_seen >> 32]);
 }
 
-/* Look up a data blob and mark it: 1 with its size, 0 it is missing, or ERR_*. */
+/* Look up a data blob: 1 with its size, 0 it is missing, or ERR_*. */
 static int
-reach_data(struct reach *x, const struct id *id, uint32_t *ret_plain,
+look_up(struct reach *x, const struct id *id, uint32_t *ret_plain,
     struct err *e)
 {
 	struct seen *s = seen_slot(x, id);
 	struct where at;
-	uint64_t pos;
 	int rc;
 
-	if (memcmp(s->key, id->b, SEEN_KEY) == 0) {
-		*ret_plain = s->plain;
-		return (1);
+	if (memcmp(s->key, id->b, SEEN_KEY) != 0) {
+		rc = blobmap_find(x->r->map, BLOB_DATA, id, true, &at, NULL,
+		    e);
+		if (rc <= 0)
+			return (rc);
+		memcpy(s->key, id->b, SEEN_KEY);
+		s->plain = where_plain(&at);
 	}
-	rc = blobmap_find(x->r->map, BLOB_DATA, id, true, &at, &pos, e);
-	if (rc <= 0)
-		return (rc);
-	if (x->o->data && (rc = marks_set(x->marks, pos, e)) < 0)
-		return (rc);
-	memcpy(s->key, id->b, SEEN_KEY);
-	s->plain = *ret_plain = where_plain(&at);
+	*ret_plain = s->plain;
 	return (1);
 }
+
+/* ---- data blobs, many at a time ---- */
+
+/* The sorted ids beside the map. */
+struct marking {
+	struct reach *x;
+	struct id want;
+	bool any;            /* there is one */
+	bool found;
+};
+
+/* Go on to the next id, and say when the present one was not found. */
+static int
+next_wanted(struct marking *m, struct err *e)
+{
+	char hex[ID_HEX + 1];
+	const void *p;
+	size_t len;
+	int rc;
+
+	if (m->any && !m->found)
+		tell(m->x, m->x->o->missing, "blob %s is missing",
+		    id_hex(&m->want, hex));
+	do {
+		if ((rc = sorter_next(m->x->wanted, &p, &len, e)) < 0)
+			return (rc);
+	} while (rc > 0 && m->any && memcmp(m->want.b, p, ID_LEN) == 0);
+	m->any = rc > 0;
+	m->found = false;
+	if (m->any)
+		memcpy(m->want.b, p, ID_LEN);
+	return (0);
+}
+
+static int
+mark_record(void *cookie, uint64_t pos, const struct record *r, struct err *e)
+{
+	struct marking *m = cookie;
+	int rc;
+
+	if (r->where.type != BLOB_DATA)
+		return (0);
+	while (m->any && id_cmp(&m->want, &r->id) < 0)
+		if ((rc = next_wanted(m, e)) != 0)
+			return (rc);
+	if (!m->any || !id_eq(&m->want, &r->id))
+		return (0);
+	m->found = true;
+	if ((rc = marks_set(m->x->marks, pos, e)) < 0)
+		return (rc);
+	return (repo_stopped(m->x->r, e));
+}
+
+/* Mark all that is wanted by now. */
+static int
+mark_wanted(struct reach *x, struct err *e)
+{
+	struct marking m = { .x = x };
+	int rc;
+
+	if (x->n_wanted == 0)
+		return (0);
+	if ((rc = next_wanted(&m, e)) != 0 ||
+	    (rc = blobmap_merge(x->r->map, mark_record, &m, e)) != 0)
+		return (rc);
+	while (m.any)
+		if ((rc = next_wanted(&m, e)) != 0)
+			return (rc);
+	sorter_reset(x->wanted);
+	x->n_wanted = 0;
+	return (0);
+}
+
+static int
+want(struct reach *x, const struct id *id, struct err *e)
+{
+	struct seen *s = seen_slot(x, id);
+	uint64_t most = blobmap_records(x->r->map);
+	int rc;
+
+	if (memcmp(s->key, id->b, SEEN_KEY) == 0)
+		return (0);
+	if ((rc = sorter_add(x->wanted, id->b, ID_LEN, e)) != 0)
+		return (rc);
+	memcpy(s->key, id->b, SEEN_KEY);
+	x->n_wanted++;
+	/* The scratch file never is much larger than the map. */
+	return (x->n_wanted < WANTED_LEAST || x->n_wanted < most ? 0 :
+	    mark_wanted(x, e));
+}
+
+/* ---- trees ---- */
 
 /* A tree: 1 not walked before, or not in the index; 0 walked; or ERR_*. */
 static int
@@ -112,7 +205,21 @@ first_visit(struct reach *x, const struct id *id, struct err *e)
 /* ---- nodes ---- */
 
 static int
-reach_content(struct reach *x, struct err *e)
+want_content(struct reach *x, struct err *e)
+{
+	struct content_reader r;
+	struct id id;
+	int rc;
+
+	content_begin(&r, &x->walk.ts, &x->walk.node);
+	while ((rc = content_next(&r, &id, e)) > 0)
+		if ((rc = want(x, &id, e)) != 0)
+			return (rc);
+	return (rc);
+}
+
+static int
+look_up_content(struct reach *x, struct err *e)
 {
 	const struct node *n = &x->walk.node;
 	struct content_reader r;
@@ -122,13 +229,9 @@ reach_content(struct reach *x, struct err *e)
 	struct id id;
 	int rc;
 
-	if (!n->has_content) {
-		tell_node(x, wrong, "%s", "a file without a list of blobs");
-		return (0);
-	}
 	content_begin(&r, &x->walk.ts, n);
 	for (; (rc = content_next(&r, &id, e)) > 0; i++) {
-		if ((rc = reach_data(x, &id, &plain, e)) < 0)
+		if ((rc = look_up(x, &id, &plain, e)) < 0)
 			return (rc);
 		x->lacks = x->lacks || rc == 0;
 		if (rc == 0)
@@ -141,6 +244,17 @@ reach_content(struct reach *x, struct err *e)
 		tell_node(x, odd, "%s", "its size and its blobs' do not "
 		    "agree");
 	return (rc);
+}
+
+static int
+reach_content(struct reach *x, struct err *e)
+{
+
+	if (!x->walk.node.has_content) {
+		tell_node(x, wrong, "%s", "a file without a list of blobs");
+		return (0);
+	}
+	return (x->o->data ? want_content(x, e) : look_up_content(x, e));
 }
 
 static int
@@ -233,6 +347,9 @@ reach_open(struct reach **ret, struct repo *r, const struct reach_opts *opts,
 	    blobmap_records(r->map), MARKS_MEM, e);
 	if (rc != 0)
 		goto err;
+	if (opts->data && (rc = sorter_new(&x->wanted, r->state->scratch,
+	    (size_t)CONFIG_SORT_KIB * 1024, sort_bytes, e)) != 0)
+		goto err;
 	*ret = x;
 	return (0);
 
@@ -248,6 +365,7 @@ reach_close(struct reach *x)
 	if (x == NULL)
 		return;
 	marks_free(x->marks);
+	sorter_free(x->wanted);
 	free(x->seen);
 	free(x);
 }
@@ -291,11 +409,14 @@ reach_lacks(const struct reach *x)
 	return (x->lacks);
 }
 
-struct marks *
-reach_take(struct reach *x)
+int
+reach_take(struct reach *x, struct marks **ret, struct err *e)
 {
-	struct marks *m = x->marks;
+	int rc;
 
+	if ((rc = mark_wanted(x, e)) != 0)
+		return (rc);
+	*ret = x->marks;
 	x->marks = NULL;
-	return (m);
+	return (0);
 }

@@ -10,7 +10,10 @@
 #include "state/marks.h"
 
 struct reach_opts {
-	bool data;           /* mark data blobs, too; trees are always */
+	/* Mark data blobs, too; trees are always. They are looked up many at a
+	 * time, in the order of ids, so that the map on disk is read from front
+	 * to back; what is missing is told without a path then. */
+	bool data;
 	/* Each names snapshot and path, and may be NULL: something needed is
 	 * missing or cannot be read; an entry is not what it should be; it is
 	 * odd, and does no harm. */
@@ -41,7 +44,11 @@ uint64_t reach_trees(const struct reach *x);
 /* Was there a blob or a tree that no index file names? */
 bool reach_lacks(const struct reach *x);
 
-/* The marks, which are the caller's from then on; nothing more can be walked. */
-struct marks *reach_take(struct reach *x);
+/**
+ * reach_take(x, ret, e):
+ * All were walked: the marks, which are the caller's from then on. Return 0 or
+ * ERR_*; only reach_close may follow.
+ */
+int reach_take(struct reach *x, struct marks **ret, struct err *e);
 
 #endif /* RUN_REACH_H */
