@@ -877,7 +877,8 @@ t_memory() {
 		kib=$(cat "$W/kib")
 		echo "prune of $n blobs: $kib KiB"
 		at_most "$kib" 16384 "KiB for $n blobs"
-		[ "$small" = 0 ] || at_most "$kib" $((small + 512)) "KiB for 300,000 blobs instead of 30,000"
+		# 30,000 do not quite fill what there is for any number.
+		[ "$small" = 0 ] || at_most "$kib" $((small + 1024)) "KiB for 300,000 blobs instead of 30,000"
 		small=$kib
 		run 0 "$tools/peak" "$W/kib" "$GARNER" repair index --read-all-packs
 		at_most "$(cat "$W/kib")" 16384 "KiB of repair index for $n blobs"
