@@ -199,7 +199,10 @@ put_piece(struct worker *w, const uint8_t *p, size_t len, bool end,
 	return (copy_piece(&w->packer, p, len, e));
 }
 
-/* Put all pieces of the chunk; ${end}: the blob ends with it. */
+/*
+ * Put all pieces of the chunk; ${end}: the blob ends with it. It may be empty then:
+ * a file can end where a piece did.
+ */
 static int
 put_chunk(struct worker *w, const struct chunk *c, bool end, struct err *e)
 {
@@ -208,6 +211,8 @@ put_chunk(struct worker *w, const struct chunk *c, bool end, struct err *e)
 	size_t n;
 	int rc;
 
+	if (end && c->len == 0)
+		return (put_piece(w, NULL, 0, true, e));
 	while (chunk_next(&walk, &p, &n))
 		if ((rc = put_piece(w, p, n, end && walk.left == 0, e)) != 0)
 			return (rc);
