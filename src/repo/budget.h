@@ -6,8 +6,8 @@
  * depends on the tree or the repository; the sum is held against the board's
  * ceiling here, so that an option that is set too high does not build.
  *
- * A prune is counted below; other commands hold less: the same slabs, no
- * compressors.
+ * A prune and a copy are counted below; other commands hold less: the same slabs,
+ * no compressors.
  */
 
 /* Bytes in flight: 64 KiB and the 64 bytes in front. */
@@ -57,6 +57,19 @@ _Static_assert(BUDGET_KIB <= CONFIG_MEMORY_MIB * 1024,
 _Static_assert(BUDGET_PRUNE <= CONFIG_MEMORY_MIB * 1024 &&
     BUDGET_REACH <= CONFIG_MEMORY_MIB * 1024,
     "a prune needs more than MEMORY_MIB: fewer slabs or workers");
+
+/* A copy into another repository: the workers share the compressors, and there are
+ * two maps. What snapshots need is looked for before that, by a walk over trees
+ * with the list in its sorter. */
+#define BUDGET_COPY (BUDGET_SLABS + CONFIG_WORKERS_MAX * (512 + 93 + 64 + \
+    2 * (128 + 16) + 16 + 32) + 2045 + 370 + BUDGET_INDEX + BUDGET_MAP + \
+    CONFIG_INDEX_CACHE_KIB + CONFIG_SORT_KIB + 128 + BUDGET_REST)
+#define BUDGET_LOOK (BUDGET_PARENT + BUDGET_MAP + CONFIG_INDEX_CACHE_KIB + \
+    CONFIG_SORT_KIB + 128 + BUDGET_REST)
+
+_Static_assert(BUDGET_COPY <= CONFIG_MEMORY_MIB * 1024 &&
+    BUDGET_LOOK <= CONFIG_MEMORY_MIB * 1024,
+    "a copy needs more than MEMORY_MIB: fewer slabs or workers");
 
 /* Opening a key comes before all that, and gives its memory back. */
 _Static_assert(CONFIG_KDF_KIB <= CONFIG_MEMORY_MIB * 1024,

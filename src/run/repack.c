@@ -42,6 +42,10 @@ struct repack {
 	int rc;              /* the first failure */
 	struct err why;
 	atomic_bool failed;
+	/* Into another repository: one compressor of each kind for all workers,
+	 * since few blobs need it, and the second map its room. */
+	pthread_mutex_t squeezing;
+	struct zstd_pack *data_z, *trees_z;
 };
 
 struct worker {
@@ -50,6 +54,7 @@ struct worker {
 	struct blob_reader br;
 	struct packer data, trees;
 	struct zstd_pack *data_z, *trees_z; /* NULL until they are needed */
+	struct zstd_pack *z; /* in use */
 	struct spill list;   /* records of the pack at hand */
 	char name[STORE_NAME_MAX]; /* of it */
 
@@ -231,9 +236,11 @@ static int
 squeeze_bytes(void *cookie, const void *p, size_t len, struct err *e)
 {
 	struct worker *w = cookie;
+	int rc;
 
-	return (packer_squeeze(packer_of(w), w->x.type == BLOB_TREE ?
-	    w->trees_z : w->data_z, p, len, false, e));
+	rc = packer_squeeze(packer_of(w), w->z, p, len, false, e);
+	w->ours = rc != 0;
+	return (rc);
 }
 
 /* Send the plain bytes of the blob, proven; it lies in slabs, or is too large. */
@@ -247,18 +254,22 @@ plain_bytes(struct worker *w, store_sink *fn, struct err *e)
 	return (blob_read_from(&w->br, w->name, w->offset, &w->x, fn, w, e));
 }
 
-/* The compressor for such a blob, made when the first one comes. */
+/* Begin a frame of ${plain} bytes; the compressor is made for the first one. */
 static int
-open_squeezer(struct worker *w, struct zstd_pack **ret, struct err *e)
+begin_frame(struct worker *w, uint32_t plain, struct err *e)
 {
+	struct repack *rp = w->rp;
 	bool tree = w->x.type == BLOB_TREE;
 	struct zstd_pack **z = tree ? &w->trees_z : &w->data_z;
-	int level = w->rp->o->level, rc;
+	int level = rp->o->level, rc;
 
+	if (rp->o->into != NULL)
+		z = tree ? &rp->trees_z : &rp->data_z;
 	if (*z == NULL && (rc = zstd_pack_new(z, level != 0 ? level :
 	    TREE_LEVEL, tree ? TREE_WINDOW_LOG : ZSTD_WINDOW_LOG, e)) != 0)
 		return (rc);
-	*ret = *z;
+	w->z = *z;
+	zstd_pack_begin(w->z, plain);
 	return (0);
 }
 
@@ -268,16 +279,13 @@ put_compressed(struct worker *w, struct err *e)
 {
 	struct packer *pk = packer_of(w);
 	struct pack_entry y = w->x;
-	struct zstd_pack *z;
 	int rc;
 
-	if ((rc = open_squeezer(w, &z, e)) != 0)
-		return (rc);
 	y.plain = w->x.length - SEAL_OVERHEAD;
-	zstd_pack_begin(z, y.plain);
-	if ((rc = packer_begin(pk, w->rp->o->salvage, e)) != 0 ||
+	if ((rc = begin_frame(w, y.plain, e)) != 0 ||
+	    (rc = packer_begin(pk, w->rp->o->salvage, e)) != 0 ||
 	    (rc = plain_bytes(w, squeeze_bytes, e)) != 0 ||
-	    (rc = packer_squeeze(pk, z, NULL, 0, true, e)) != 0)
+	    (rc = packer_squeeze(pk, w->z, NULL, 0, true, e)) != 0)
 		return (rc);
 	return (packer_end(pk, &y, e));
 }
@@ -336,8 +344,11 @@ static int
 seal_bytes(void *cookie, const void *bytes, size_t len, struct err *e)
 {
 	struct worker *w = cookie;
+	int rc;
 
-	return (packer_plain(packer_of(w), bytes, len, e));
+	rc = packer_plain(packer_of(w), bytes, len, e);
+	w->ours = rc != 0;
+	return (rc);
 }
 
 /* Is it to be compressed there, as what is plain here or is being unpacked? */
@@ -361,34 +372,56 @@ to_recode(const struct worker *w)
 	    w->x.length > slab_pool_max(&w->rp->r->pool));
 }
 
+/* The blob's plain bytes. What the source does not give is as good as damaged. */
+static int
+plain_of_source(struct worker *w, store_sink *fn, struct err *e)
+{
+	char hex[ID_HEX + 1];
+	int rc;
+
+	w->ours = false;
+	rc = plain_bytes(w, fn, e);
+	if (rc == 0 || rc == ERR_CORRUPT || w->ours || err_ends_all(rc))
+		return (rc);
+	(void)err_note(e, "blob %.16s", id_hex(&w->x.id, hex));
+	return (e->code = ERR_CORRUPT);
+}
+
 /* Through its plain bytes: it is proven when all went through. */
 static int
-put_recoded(struct worker *w, struct err *e)
+recode(struct worker *w, bool squeeze, struct err *e)
 {
 	struct packer *pk = packer_of(w);
-	bool squeeze = squeezed_there(w);
 	uint32_t plain = w->x.plain != 0 ? w->x.plain :
 	    w->x.length - SEAL_OVERHEAD;
 	struct pack_entry y = w->x;
-	struct zstd_pack *z = NULL;
 	int rc;
 
 	y.plain = squeeze ? plain : 0;
-	if (squeeze) {
-		if ((rc = open_squeezer(w, &z, e)) != 0)
-			return (rc);
-		zstd_pack_begin(z, plain);
-	}
-	if ((rc = packer_begin(pk, true, e)) != 0)
+	if ((squeeze && (rc = begin_frame(w, plain, e)) != 0) ||
+	    (rc = packer_begin(pk, true, e)) != 0)
 		return (rc);
 	w->begun = true;
-	if ((rc = plain_bytes(w, squeeze ? squeeze_bytes : seal_bytes,
-	    e)) != 0 ||
-	    (squeeze && (rc = packer_squeeze(pk, z, NULL, 0, true, e)) != 0))
+	if ((rc = plain_of_source(w, squeeze ? squeeze_bytes : seal_bytes,
+	    e)) != 0 || (squeeze &&
+	    (rc = packer_squeeze(pk, w->z, NULL, 0, true, e)) != 0))
 		return (rc);
 	if ((rc = blobmap_claim(w->rp->to->map, y.type, &y.id, e)) <= 0)
 		return (rc != 0 ? rc : packer_revoke(pk, e));
 	return (packer_end(pk, &y, e));
+}
+
+static int
+put_recoded(struct worker *w, struct err *e)
+{
+	int rc;
+
+	if (!squeezed_there(w))
+		return (recode(w, false, e));
+	pthread_mutex_lock(&w->rp->squeezing);
+	rc = recode(w, true, e);
+	pthread_mutex_unlock(&w->rp->squeezing);
+	return (rc);
 }
 
 /* As it is in its envelope, which blob_open left open in the slabs. */
@@ -612,6 +645,21 @@ not_read(struct worker *w, uint64_t first, struct err *why)
 	}
 }
 
+/* A blob that the pool cannot hold is asked for by who opens it. */
+static int
+read_large(struct worker *w, struct err *e)
+{
+	uint64_t size;
+
+	if (w->rp->o->into != NULL && store_stat(w->rp->r->store, w->name,
+	    &size, NULL) == ERR_ABSENT) {
+		leave_pack(w, "is missing");
+		return (0);
+	}
+	w->at += REC_LEN;
+	return (put_blob(w, e));
+}
+
 /* One request, from the record at w->at on. */
 static int
 read_some(struct worker *w, struct err *e)
@@ -623,10 +671,8 @@ read_some(struct worker *w, struct err *e)
 
 	if ((rc = record_at(w, w->at, &w->x, &w->offset, e)) != 0)
 		return (rc);
-	if (w->x.length > slab_pool_max(&w->rp->r->pool)) {
-		w->at += REC_LEN;
-		return (put_blob(w, e));
-	}
+	if (w->x.length > slab_pool_max(&w->rp->r->pool))
+		return (read_large(w, e));
 	if ((rc = plan_request(w, &to, e)) != 0 ||
 	    (rc = next_blob(w, e)) != 0)
 		return (rc);
@@ -790,6 +836,7 @@ repack_run(struct repo *r, struct sorter *blobs,
 	rp->stats = stats;
 	rp->blobs = blobs;
 	pthread_mutex_init(&rp->lock, NULL);
+	pthread_mutex_init(&rp->squeezing, NULL);
 	if ((rc = publisher_open(&rp->publisher, rp->to, publisher_failed, rp,
 	    e)) == 0 && (rc = read_ahead(rp, e)) == 0 &&
 	    (rc = run_workers(rp, e)) == 0 && (rc = rp->rc) != 0)
@@ -805,6 +852,9 @@ repack_run(struct repo *r, struct sorter *blobs,
 	stats->new_packs = rp->publisher.packs;
 	stats->new_bytes = rp->publisher.bytes;
 	publisher_close(&rp->publisher);
+	zstd_pack_free(rp->data_z);
+	zstd_pack_free(rp->trees_z);
+	pthread_mutex_destroy(&rp->squeezing);
 	pthread_mutex_destroy(&rp->lock);
 	free(rp);
 	return (rc);
