@@ -70,6 +70,7 @@ struct worker {
 	uint8_t *room;
 	size_t room_len;
 	bool ours;           /* what failed is not the reading */
+	bool sent;           /* some of the blob's plain bytes went on */
 	bool begun;          /* put_into: the blob was begun in a pack */
 	uint64_t alone;      /* records before this are read one by one */
 	unsigned unread;     /* which the store did not give, of this pack */
@@ -238,6 +239,7 @@ squeeze_bytes(void *cookie, const void *p, size_t len, struct err *e)
 	struct worker *w = cookie;
 	int rc;
 
+	w->sent = true;
 	rc = packer_squeeze(packer_of(w), w->z, p, len, false, e);
 	w->ours = rc != 0;
 	return (rc);
@@ -346,6 +348,7 @@ seal_bytes(void *cookie, const void *bytes, size_t len, struct err *e)
 	struct worker *w = cookie;
 	int rc;
 
+	w->sent = true;
 	rc = packer_plain(packer_of(w), bytes, len, e);
 	w->ours = rc != 0;
 	return (rc);
@@ -379,8 +382,10 @@ plain_of_source(struct worker *w, store_sink *fn, struct err *e)
 	char hex[ID_HEX + 1];
 	int rc;
 
-	w->ours = false;
+	w->ours = w->sent = false;
 	rc = plain_bytes(w, fn, e);
+	if (rc == ERR_FAIL && !w->sent)	/* it may have been a moment's fault */
+		rc = plain_bytes(w, fn, e);
 	if (rc == 0 || rc == ERR_CORRUPT || w->ours || err_ends_all(rc))
 		return (rc);
 	(void)err_note(e, "blob %.16s", id_hex(&w->x.id, hex));
