@@ -70,8 +70,6 @@ on_event(void *cookie, enum copy_event ev, const struct snapshot *s,
 
 	switch (ev) {
 	case COPY_SKIPPED:
-		if (c->g.verbose == 0)
-			break;
 		cli_say_snapshot(c, s);
 		cli_say(c, "skipping source snapshot %.8s, was already copied "
 		    "to snapshot %.8s", id_hex(&s->id, a), id_hex(id, b));
@@ -138,6 +136,7 @@ open_both(struct job *j, const struct cli_from *from, struct err *e)
 	j->o.lock = c->lock;
 	j->o.from_lock = c->from_lock;
 	j->o.meter = &c->meter;
+	j->o.tell_skipped = c->g.verbose > 0;
 	j->o.event = on_event;
 	j->o.problem = on_problem;
 	j->o.cookie = j;

@@ -151,6 +151,8 @@ skip(struct repo *from, const struct id *id, const struct id *copy,
 	int rc;
 
 	stats->skipped++;
+	if (!o->tell_skipped)
+		return (0);
 	snapshot_init(&s);
 	if ((rc = snapshot_load(from, id, &s, e)) == 0)
 		o->event(o->cookie, COPY_SKIPPED, &s, copy);

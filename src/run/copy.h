@@ -15,7 +15,7 @@
 
 /* What happens to a snapshot; ${id} is its copy's, if there is one. */
 enum copy_event {
-	COPY_SKIPPED,        /* it was copied before, to ${id} */
+	COPY_SKIPPED,        /* it was copied before, to ${id}; told if asked */
 	COPY_STARTED,        /* what it needs is looked for */
 	COPY_SAVED,
 	COPY_BATCH,          /* NULL: all of these were looked through, now their
@@ -29,6 +29,7 @@ struct copy_opts {
 	struct repo_lock *lock; /* of the target; or NULL */
 	struct repo_lock *from_lock; /* of the source; or NULL */
 	struct meter *meter; /* packs read as files, stored bytes of blobs */
+	bool tell_skipped;
 	void (*event)(void *cookie, enum copy_event ev,
 	    const struct snapshot *s, const struct id *id);
 	run_problem *problem;

@@ -1111,6 +1111,12 @@ test_claims(void **state)
 			assert_int_equal(sum, known ? 0 : 1);
 		assert_rc(blobmap_claim(m, i % 5 == 0 ? BLOB_TREE : BLOB_DATA,
 		    &prize[i], &e), 0, &e);
+		/* Found or claimed: it is had; under another type it is not. */
+		assert_rc(blobmap_has(m, i % 5 == 0 ? BLOB_TREE : BLOB_DATA,
+		    &prize[i], &e), 1, &e);
+		if (i % 3 != 0)
+			assert_rc(blobmap_has(m, i % 5 == 0 ? BLOB_DATA :
+			    BLOB_TREE, &prize[i], &e), 0, &e);
 	}
 	blobmap_close(m);
 	/* Of this session, nothing was kept. */
