@@ -215,14 +215,14 @@ tool() {
 	done
 }
 
-# own_tool NAME: the same for one that is linked with the program's own objects.
+# own_tool NAME: the same for one that is linked with the program's own objects; it
+# is $T/NAME.
 own_tool() {
 	local where
-	where=$(make -s where) && make -s "$1" >"$T/log/make" 2>&1 || {
-		not_ok "tool $1" "does not build: $(tail -n 1 "$T/log/make")"
-		exit 1
-	}
-	cp "$where/tools/$1" "$T/$1"
+	where=$(make -s where 2>"$T/log/make") && { [ ! -w "$where" ] ||
+	    make -s "$1" >"$T/log/make" 2>&1; } && cp "$where/tools/$1" "$T/$1" && return
+	not_ok "tool $1" "does not build: $(tail -n 1 "$T/log/make")"
+	exit 1
 }
 
 # ---- repositories ---------------------------------------------------------

@@ -642,8 +642,6 @@ t_lying_index() { # FIRST LAST: of these lies
 		q any cat blob "$(made A)"
 		[ "$last_code" != 0 ] || same "$(cat "$out")" hello
 		q 0 ls latest
-		q any diff latest latest
-		q any find --blob "$(made A)"
 		rm -rf "$W/r" "$W/o"
 	done < <(lies | sed -n "$1,$2p")
 }
@@ -738,9 +736,7 @@ t_names() {
 	for n in '..' '.' '' 'a/b' '../out/file' '/etc/evil' 'x/../../out/file' 'nul\\x00' 'nul\u0000' '\\x2e\\x2e' '..\\x2fout' \
 	    "$long" '\\q' 'a\"' '\\ud800' '\\400'; do
 		i=$((i + 1))
-		plant f$i "$(file "$n" 4 '"@E@"')"
-		plant d$i "$(folder "$n" @S@)"
-		plant l$i "$(node "$n" symlink ',"linktarget":"../out"')"
+		plant n$i "$(file "$n" 4 '"@E@"'),$(folder "$n" @S@),$(node "$n" symlink ',"linktarget":"../out"')"
 	done
 	plant none '{"type":"file","content":[]}'
 	plant seven '{"name":7,"type":"file","content":[]}'
@@ -750,22 +746,22 @@ t_names() {
 	plant odd "$(file 'esc\\x1b[31m\\n\\xff' 4 '"@E@"'),$(file '-rf' 4 '"@E@"'),$(file '...' 4 '"@E@"'),$(file ' ' 4 '"@E@"')"
 	grow
 	for ((; i > 0; i--)); do
-		for n in f d l; do
-			reap 1 $n$i
-			same "$(find "$W/t/$n$i/in" -mindepth 1 | wc -l)" 3 "what is in $n$i"
-		done
+		reap 1 n$i
+		same "$(find "$W/t/n$i/in" -mindepth 1 | wc -l)" 3 "what is in n$i"
+		[ "$(grep -c ^error: "$err")" -ge 3 ] || fail "n$i: not all three are named"
 	done
 	for n in none seven null list tall; do
 		reap 1 $n
 		same "$(find "$W/t/$n/in" -mindepth 1 | wc -l)" 3 "what is in $n"
 	done
 	# Archives lead nowhere, either.
-	for n in f1 f2 f4 f5 f6 f7 d1 d5 l1 f10 f11; do
+	for n in n1 n2 n5 n6 n7 n11; do
 		q 1 dump -a tar "$(made $n)" /
-		! tar -tf "$out" 2>&1 | grep -E '(^|/)\.\.?(/|$)|^/' || fail "$n: a tar that leads out"
+		tar -tf "$out" >"$W/names"
 		q 1 dump -a zip "$(made $n)" /
-		! python3 -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' "$out" |
-		    grep -E '(^|/)\.\.?(/|$)|^/' || fail "$n: a ZIP that leads out"
+		python3 -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' "$out" >>"$W/names"
+		same "$(grep -c . "$W/names")" 6
+		! grep -E '(^|/)\.\.?(/|$)|^/' "$W/names" || fail "$n: an archive that leads out"
 	done
 	reap 0 odd
 	same "$(cat "$W/t/odd/in/"$'esc\x1b[31m\n\xff')" evil
@@ -1068,13 +1064,13 @@ t_xattrs() {
 t_times() {
 	local i=0 n
 	for n in 0000-01-01T00:00:00Z 9999-12-31T23:59:59.999999999Z 1969-12-31T23:59:59.5Z 2020-01-01T00:00:00+23:59; do
-		plant ok$((i += 1)) "{\"name\":\"a\",\"type\":\"file\",\"mtime\":\"$n\",\"atime\":\"$n\",\"size\":4,\"content\":[\"@E@\"]}"
+		plant ok$((i += 1)) "{\"name\":\"a\",\"type\":\"file\",\"mode\":420,\"mtime\":\"$n\",\"atime\":\"$n\",\"size\":4,\"content\":[\"@E@\"]}"
 		plant dir$i "{\"name\":\"a\",\"type\":\"dir\",\"mode\":493,\"mtime\":\"$n\",\"subtree\":\"@S@\"}"
 	done
 	i=0
 	for n in 10000-01-01T00:00:00Z 2020-13-01T00:00:00Z 2020-02-30T00:00:00Z 2020-01-01 '' -1 2020-01-01T00:00:00+99:00 \
 	    2020-01-01T24:00:00Z 2020-01-01T00:00:00; do
-		plant bad$((i += 1)) "{\"name\":\"a\",\"type\":\"file\",\"mtime\":\"$n\",\"size\":4,\"content\":[\"@E@\"]}"
+		plant bad$((i += 1)) "{\"name\":\"a\",\"type\":\"file\",\"mode\":420,\"mtime\":\"$n\",\"size\":4,\"content\":[\"@E@\"]}"
 	done
 	plant number '{"name":"a","type":"file","mtime":7,"size":4,"content":["@E@"]}'
 	plant none '{"name":"a","type":"file","size":4,"content":["@E@"]}'
@@ -1372,7 +1368,7 @@ t_restic() {
 	r 0 "$restic_old" check --read-data
 	for what in "index/$two_index" "snapshots/$two" config "$(pack_at "$big_pack")" "$(pack_at "$two_tree_pack")"; do
 		for how in middle longer; do
-			cp -a "$W/r/$what" "$W/file"
+			cp -af "$W/r/$what" "$W/file"
 			harm "$W/r/$what" $how
 			g 1 check --read-data
 			LIMIT=60 r bad "$restic_old" check --read-data
@@ -1466,10 +1462,12 @@ t_modes() {
 	cd "$W/s"
 	: >f644 && : >f4755 && : >f000 && mkdir d755 d1777 d2750 && ln -s x link && mkfifo p644
 	for f in f644 f4755 f000 d755 d1777 d2750 p644; do chmod "${f:1}" $f; done
-	g any backup .
+	is_root || rm -f f000	# nobody can read it
+	g 0 backup .
 	g 0 cat tree latest
-	same "$(jq -c '[.nodes[] | [.name, .mode]]' "$out")" \
-	    '[["d1777",2148532735],["d2750",2151678440],["d755",2147484141],["f000",null],["f4755",8389101],["f644",420],["link",134218239],["p644",33554852]]'
+	same "$(jq -c '[.nodes[] | select(.name != "f000") | [.name, .mode]]' "$out")" \
+	    '[["d1777",2148532735],["d2750",2151678440],["d755",2147484141],["f4755",8389101],["f644",420],["link",134218239],["p644",33554852]]'
+	jq_is "$out" '[.nodes[] | select(.name == "f000") | has("mode")] | any | not'
 }
 
 # 8: restic's unlock asks with a SIGHUP whether the holder of a lock lives.
