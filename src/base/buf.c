@@ -25,7 +25,7 @@ buf_room(struct buf *b, size_t n, uint8_t **ret, struct err *e)
 		b->p = p;
 		b->cap = cap;
 	}
-	*ret = b->p + b->len;
+	*ret = b->p != NULL ? b->p + b->len : NULL;	/* no room at all */
 	return (0);
 }
 
