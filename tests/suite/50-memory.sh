@@ -7,7 +7,7 @@
 tool mktree treecmp
 
 traced=(env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" strace)
-MOST=24576	# KiB that any command may have at its peak
+MOST=16384	# KiB that any command may have at its peak
 MORE=2048	# KiB that ten times the data may cost
 
 # peak WORD COMMAND...: run it; its peak is noted under that word, if there was no
