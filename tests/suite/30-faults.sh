@@ -370,6 +370,36 @@ t_lock_removed() {
 	g 0 check --read-data
 }
 
+# Who removes is told to stop, too, wherever it is.
+t_lock_removed_prune() {
+	can_trace
+	init "$W/r"
+	local id i
+	vary "$W/s" 1
+	g 0 backup -q "$few"
+	id=$(latest)
+	for i in 1 2 3; do
+		vary "$W/s" $i
+		g 0 backup -q "$W/s" --pack-size 4
+	done
+	g 0 forget -q --keep-last 1 --group-by paths
+	for i in 0.1 2; do
+		slow 100000 "$GARNER" prune --max-unused 0
+		wait_for 20 locked "$W/r"
+		sleep $i
+		g 0 unlock --remove-all
+		ended 11
+		says "$W/err" lock
+		g 0 check --read-data
+	done
+	restores "$id" "$few" "$few"
+	restores latest "$W/s" "$W/s"
+	g 0 prune
+	no_traces
+	whole --read-data
+	restores latest "$W/s" "$W/s"
+}
+
 t_two_at_once() {
 	init "$W/r"
 	local i pids=
@@ -1229,6 +1259,7 @@ also 'killed restores' t_killed_restores
 also 'a killed holder of a lock' t_killed_holder
 also 'a foreign lock' t_foreign_lock
 also 'a lock that was removed' t_lock_removed
+also 'a lock that was removed while prune is at work' t_lock_removed_prune
 also 'three backups at once' t_two_at_once
 also 'three restores at once' t_two_restores
 also 'a backup that is stopped' t_stopped_backup
