@@ -37,6 +37,8 @@ rewriting_item(void *cookie, enum rewrite_item what, const char *path)
 		[ITEM_SIZE] = { "  file ", ": fixed incorrect size", 0 },
 		[ITEM_EMPTIED] = { "  dir ",
 		    ": replaced with empty directory", 0 },
+		[ITEM_ODD] = { "  node ",
+		    ": makes no sense, kept as it is", 0 },
 		[ITEM_ROOT] = { "  dir ", ": not readable", 0 },
 	};
 	const struct rewriting *w = cookie;

@@ -89,10 +89,23 @@ repair_broken(void *cookie, const char *path, const struct err *why,
 	return (!is_root);
 }
 
+/* What we cannot read another program may: it is no loss. */
+static int
+repair_odd(void *cookie, const char *path, const struct err *why,
+    struct err *e)
+{
+	struct repair_rules *x = cookie;
+
+	(void)why;
+	(void)e;
+	x->item(x->cookie, ITEM_ODD, path);
+	return (0);
+}
+
 struct rewriter_rules
 repair_snapshot_rules(struct repair_rules *x)
 {
 
 	return ((struct rewriter_rules){ .node = repair_node,
-	    .broken = repair_broken, .cookie = x });
+	    .broken = repair_broken, .odd = repair_odd, .cookie = x });
 }

@@ -354,7 +354,8 @@ struct rewriter_rules
 rewrite_filter_rules(struct rewrite_filter *f)
 {
 	struct rewriter_rules rules = { .node = filter_node,
-	    .broken = filter_broken, .by_path = true, .cookie = f };
+	    .broken = filter_broken, .odd = filter_broken, .by_path = true,
+	    .cookie = f };
 
 	if (f->include != NULL || f->iinclude != NULL)
 		rules.keep_empty = keep_included;

@@ -31,7 +31,8 @@ enum rewrite_item {
 	ITEM_CONTENT,        /* blobs are missing: the file is now shorter */
 	ITEM_SIZE,           /* was not that of its blobs */
 	ITEM_EMPTIED,        /* a folder whose list cannot be read */
-	ITEM_ROOT,           /* the same of the root */
+	ITEM_ODD,            /* an entry that makes no sense to us: it stays */
+	ITEM_ROOT,           /* as ITEM_EMPTIED, of the root */
 };
 
 struct rewrite_opts {

@@ -356,6 +356,24 @@ on_node(struct rewriter *rw, struct err *e)
 	return (keep_folder(rw, &w, &n->subtree, n->has_subtree, e));
 }
 
+/* The node that was to be read makes no sense, but the next one can be found. */
+static int
+on_odd(struct rewriter *rw, const struct err *why, struct err *e)
+{
+	const struct node *n = &rw->node;
+	int rc;
+
+	rw->path.len = rw->at.path_len;
+	rw->path.p[rw->path.len] = '\0';
+	if (n->name_len > 0 && (rc = set_path(rw, rw->at.path_len, n->name,
+	    n->name_len, e)) != 0)
+		return (rc);
+	if ((rc = rw->rules->odd(rw->rules->cookie, folder_path(rw), why,
+	    e)) != 0)
+		return (rc);
+	return (keep_node(rw, NULL, e));
+}
+
 /* One step in the present folder: 1 go on; 0 the root is done; or ERR_*. */
 static int
 step(struct rewriter *rw, struct rewritten *ret, struct err *e)
@@ -371,6 +389,8 @@ step(struct rewriter *rw, struct rewritten *ret, struct err *e)
 		rw->at.kept_to = rw->at.tree.list;
 	if (rc > 0)
 		return ((rc = on_node(rw, e)) < 0 ? rc : 1);
+	if (rc < 0 && !rw->at.tree.done)
+		return ((rc = on_odd(rw, &why, e)) != 0 ? rc : 1);
 	rc = rc == 0 ? finish(rw, ret, e) : break_off(rw, &why, ret, e);
 	was = rw->at.id;
 	if (rc != 0 || (rc = leave(rw, e)) != 0)

@@ -31,6 +31,10 @@ struct rewriter_rules {
 	 * it becomes empty, 0 it goes, or an ERR_*. */
 	int (*broken)(void *cookie, const char *path, const struct err *why,
 	    struct err *e);
+	/* The node at ${path} (or one of that folder) makes no sense, to us: 0 it
+	 * stays as it is written, or an ERR_*. */
+	int (*odd)(void *cookie, const char *path, const struct err *why,
+	    struct err *e);
 	bool by_path;        /* what becomes of a tree depends on its place */
 	void *cookie;
 };

@@ -176,7 +176,7 @@ check_tree(const struct id *id, const char *want, const struct id *sub)
 /* ---- rules: names that begin with x go ---- */
 
 struct seen {
-	unsigned nodes, broken, empty;
+	unsigned nodes, broken, odd, empty;
 	bool drop_empty;
 	int on_broken;
 };
@@ -218,11 +218,23 @@ on_broken(void *cookie, const char *path, const struct err *why,
 	return (s->on_broken);
 }
 
+static int
+on_odd(void *cookie, const char *path, const struct err *why, struct err *e)
+{
+	struct seen *s = cookie;
+
+	(void)path;
+	s->odd++;
+	return (s->on_broken < 0 ? err_set(e, s->on_broken, "%s", why->text) :
+	    0);
+}
+
 static struct rewritten
 rewrite(const struct id *root, struct seen *seen, int want)
 {
 	struct rewriter_rules rules = { .node = drop_x,
-	    .keep_empty = maybe_empty, .broken = on_broken, .cookie = seen };
+	    .keep_empty = maybe_empty, .broken = on_broken, .odd = on_odd,
+	    .cookie = seen };
 	struct rewritten ret;
 	struct err e = ERR_INIT;
 	struct rewriter *rw;
@@ -370,7 +382,7 @@ test_broken(void **state)
 	/* sub[0] is nowhere; sub[1] breaks in the middle, below something that
 	 * was rewritten already. */
 	sub[1] = put_tree(s, "{\"nodes\":[" FILE_("x", "") "," FILE_("a", "")
-	    ",7]}\n", NULL);
+	    ",{\"name\":\"b\",}]}\n", NULL);
 	root = put_tree(s, "{\"nodes\":[" DIR_("d", "") "," DIR_("e", "") ","
 	    FILE_("f", "") ",{\"name\":\"g\",\"type\":\"dir\"}]}\n", sub);
 	sub[2] = put_tree(s, "{\"nodes\":[]}\n", NULL);
@@ -392,6 +404,34 @@ test_broken(void **state)
 	assert_true(rewrite(&sub[0], &seen, 0).gone);
 }
 
+/* An entry that only we cannot read is not ours to remove. */
+static void
+test_odd(void **state)
+{
+	static const char odd[] = "{\"name\":\"b\",\"uid\":\"root\","
+	    "\"type\":\"file\"}";
+	struct seen seen = { 0 };
+	struct saver *s = begin();
+	char text[1024];
+	struct rewritten w;
+	struct id root;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "{\"nodes\":[%s,%s,7,%s,%s]}\n",
+	    odd, FILE_("x", ""), odd, FILE_("c", ""));
+	root = put_tree(s, text, NULL);
+	end(s);
+	w = rewrite(&root, &seen, 0);
+	assert_int_equal(seen.odd, 3);
+	assert_int_equal(seen.broken, 0);
+	assert_int_equal(w.files, 1);
+	(void)snprintf(text, sizeof(text), "{\"nodes\":[%s,7,%s,%s]}\n", odd,
+	    odd, FILE_("c", ""));
+	check_tree(&w.tree, text, NULL);
+	seen.on_broken = ERR_CORRUPT;
+	(void)rewrite(&root, &seen, ERR_CORRUPT);
+}
+
 /* After a failure the next root is rewritten as if nothing had been; and what was
  * seen before is not looked at again. */
 static void
@@ -399,7 +439,7 @@ test_again(void **state)
 {
 	struct seen seen = { .on_broken = ERR_CORRUPT };
 	struct rewriter_rules rules = { .node = drop_x, .broken = on_broken,
-	    .cookie = &seen };
+	    .odd = on_odd, .cookie = &seen };
 	struct err e = ERR_INIT;
 	struct saver *s = begin();
 	struct id good, deep[2], bad;
@@ -596,6 +636,7 @@ main(void)
 		cmocka_unit_test(test_commas),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_odd),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_repair),
