@@ -46,7 +46,7 @@ read_tree(struct tree_stack *ts, const uint8_t *p, size_t len, bool other)
 {
 	static const uint8_t small[] = "{\"nodes\":[]}\n";
 	struct err e = ERR_INIT, ignored = ERR_INIT;
-	struct tree t = { 0, len, 0, 0, false }, t2;
+	struct tree t = { .end = len }, t2;
 	static struct node n;
 	uint64_t h = 0, sum = 0;
 	int rc;
@@ -57,8 +57,8 @@ read_tree(struct tree_stack *ts, const uint8_t *p, size_t len, bool other)
 		(void)tree_xattrs(ts, &n, count_xattr, &sum, &ignored);
 		if (!other)
 			continue;
-		t2 = (struct tree){ len, len + sizeof(small) - 1, 0, 0,
-		    false };
+		t2 = (struct tree){ .start = len,
+		    .end = len + sizeof(small) - 1 };
 		MUST(spill_push(&ts->text, small, sizeof(small) - 1, &e) == 0);
 		MUST(tree_next(ts, &t2, &n, &e) == 0);
 		tree_pop(ts, &t2);

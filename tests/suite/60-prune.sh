@@ -309,7 +309,7 @@ t_cache() {
 	# What is named by new index files alone is read, nothing else is made anew.
 	traced -f -e trace=openat -o "$W/trace" "$GARNER" backup -q --force "$T/fixed/v5"
 	at_most "$(grep -c '"index/[0-9a-f]' "$W/trace")" "$(ls "$W/r/index" | wc -l)" 'index files read'
-	traced -f -e trace=openat -o "$W/trace" "$GARNER" check --no-lock
+	traced -f -e trace=openat -o "$W/trace" "$GARNER" stats --mode raw-data --no-lock
 	at_most "$(grep -c '"index/[0-9a-f]' "$W/trace")" 1 'index files read later'
 	g 0 list blobs
 	LC_ALL=C sort "$out" >"$W/cached"
